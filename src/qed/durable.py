@@ -1,0 +1,235 @@
+"""Files and directories that survive a loss of power.
+
+A function returns only after everything it did would be there after the machine stopped at once.
+The happy path of `write_file`, as system calls:
+
+    openat(".<name>.tmp", O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW, mode) write fsync close
+    rename(".<name>.tmp", "<name>") openat("<dir>") fsync close
+
+After an fsync that failed the kernel may have dropped the pages, so nothing is tried again here:
+the caller throws the file away and starts over (Rebello et al., "Can Applications Recover from
+fsync Failures?", USENIX ATC 2020). Every `OSError` leaves as `StorageError` with the system's number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from qed.errors import ConflictError, LockedError, NotFoundError, StorageError
+
+COPY_CHUNK_BYTES = 1024 * 1024
+
+_NEXT_STEP = {
+    errno.ENOSPC: "free some space, then do it again",
+    errno.EDQUOT: "raise the quota or free some space, then do it again",
+    errno.EACCES: "check the owner and the mode of the path",
+    errno.EPERM: "check the owner and the mode of the path",
+    errno.EROFS: "the file system is mounted read-only",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(what: str, path: Path | str) -> Iterator[None]:
+    """Turn any `OSError` of the block into a `StorageError` that says what was done where."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot {what} {path}: {os.strerror(error.errno) if error.errno else error}",
+            errno=error.errno,
+            hint=_NEXT_STEP.get(error.errno or 0, ""),
+        ) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    with storage_errors("sync", path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file durable."""
+    with storage_errors("sync", path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """Create a directory and its missing parents, each name durable in its parent."""
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_directory(path.parent)
+    with storage_errors("create", path), contextlib.suppress(FileExistsError):
+        path.mkdir(mode)
+    if not path.is_dir():
+        raise ConflictError(f"{path} is in the way: it is not a directory")
+    sync_directory(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return the name under which a file is written before it gets its own: `.<name>.tmp`."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a whole file; at every instant either the old content or the new one is there."""
+    temporary = temporary_name(path)
+    try:
+        write_new_file(temporary, data, mode, replace=True)
+        with storage_errors("rename", temporary):
+            temporary.replace(path)
+    except StorageError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def write_new_file(path: Path, data: bytes, mode: int = 0o644, *, replace: bool = False) -> None:
+    """Write and sync a file under its final name; the caller syncs the directory.
+
+    Unless `replace` is set, a file that is there already is a `ConflictError` and stays as it is.
+    The mode is set on the descriptor before the first byte, whatever the umask.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags |= os.O_TRUNC if replace else os.O_EXCL
+    try:
+        with storage_errors("write", path):
+            descriptor = os.open(path, flags, mode)
+            try:
+                os.fchmod(descriptor, mode)
+                _write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    except StorageError as error:
+        if error.errno == errno.EEXIST:
+            raise ConflictError(f"{path} exists already") from error
+        raise
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def copy_file(source: Path, target: Path, on_chunk: Callable[[bytes], None] | None = None) -> None:
+    """Copy the bytes of a file and sync them; each chunk (at most 1 MiB) is shown to `on_chunk`.
+
+    The caller syncs the directory. Cost: one read and one write of the file, memory flat.
+    """
+    with storage_errors("copy", source), source.open("rb", buffering=0) as reader:
+        descriptor = os.open(
+            target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
+        )
+        try:
+            while chunk := reader.read(COPY_CHUNK_BYTES):
+                if on_chunk is not None:
+                    on_chunk(chunk)
+                _write_all(descriptor, chunk)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file in chunks of at most 1 MiB."""
+    with storage_errors("read", path), path.open("rb", buffering=0) as reader:
+        while chunk := reader.read(COPY_CHUNK_BYTES):
+            yield chunk
+
+
+def read_file(path: Path, limit_bytes: int) -> bytes:
+    """Return a whole small file.
+
+    One above the limit is a `ConflictError`, a missing one a `NotFoundError`.
+    """
+    try:
+        with storage_errors("read", path), path.open("rb") as reader:
+            data = reader.read(limit_bytes + 1)
+    except StorageError as error:
+        if error.errno == errno.ENOENT:
+            raise NotFoundError(f"{path} does not exist") from error
+        raise
+    if len(data) > limit_bytes:
+        raise ConflictError(f"{path} is larger than the {limit_bytes} bytes it may have")
+    return data
+
+
+def sha256_file(path: Path) -> bytes:
+    """Return the SHA-256 of a file's bytes (32 bytes)."""
+    digest = hashlib.sha256()
+    for chunk in read_chunks(path):
+        digest.update(chunk)
+    return digest.digest()
+
+
+def rename(source: Path, target: Path) -> None:
+    """Move a name within one file system and make it durable on both sides."""
+    with storage_errors("rename", source):
+        source.rename(target)
+    sync_directory(target.parent)
+    if source.parent != target.parent:
+        sync_directory(source.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file durably; a missing one is fine."""
+    with storage_errors("remove", path):
+        path.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a tree durably; a missing one is fine and links are not followed."""
+    with storage_errors("remove", path):
+        if not path.is_symlink() and path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync_directory(path.parent)
+
+
+def is_private(path: Path) -> bool:
+    """Return whether nobody but the owner can read or write the file."""
+    with storage_errors("look at", path):
+        return stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+@contextlib.contextmanager
+def lock_directory(path: Path, *, exclusive: bool) -> Iterator[None]:
+    """Hold `flock` on a descriptor of the directory itself for the length of the block.
+
+    No lock file is made and nothing has to be unlocked after a crash: the kernel drops the lock
+    with the process. A lock held elsewhere is a `LockedError` at once; this never waits.
+    """
+    with storage_errors("open", path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(
+                f"{path} is in use by another process", hint="wait until it has finished"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
