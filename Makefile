@@ -1,0 +1,80 @@
+# `make help` lists what can be made. What is longer than a line lies in make/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+# The developers' environment, and the one that `make up` makes for somebody who only wants to play.
+VENV := .venv
+UP_VENV := .venv-up
+BIN := $(VENV)/bin
+# Order of the tests, and which faults the sample takes: the same in each run unless you say otherwise.
+SEED ?= 2019
+FAULT_MINUTES ?= 10
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+
+.PHONY: help up down test lint style types layers docker lock demo faults soak bench coverage wheel clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+up:  ## set up, start a log to play with in the background, say what to type
+	@PYTHON="$(PYTHON)" make/up $(UP_VENV)
+
+down:  ## stop what `make up` started; the data stays
+	@make/down $(UP_VENV)
+
+test: packages $(VENV)  ## install what the tests need, then run them all
+	$(PYTEST) -n 2 --dist worksteal --randomly-seed=$(SEED)
+
+lint: style types layers docker  ## everything that judges the code without running it
+
+style: $(VENV)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)  ## mypy, strict
+	$(BIN)/mypy
+
+layers: $(VENV)  ## import-linter: who may import whom
+	$(BIN)/lint-imports
+
+docker: $(VENV)  ## hadolint: the Dockerfile
+	$(BIN)/hadolint deploy/docker/Dockerfile
+
+lock:  ## write requirements/*.txt anew: the newest versions that pyproject.toml allows, with hashes
+	@PYTHON="$(PYTHON)" make/lock
+
+demo:  ## play the walk-through of the README and print it
+	@PYTHON="$(PYTHON)" make/venv $(UP_VENV) server
+	@PATH="$(CURDIR)/$(UP_VENV)/bin:$$PATH" demo/walkthrough.sh
+
+faults: packages $(VENV)  ## fail and kill every system call of every step, for FAULT_MINUTES
+	$(PYTEST) tests/fault
+
+soak: $(VENV)  ## the tests that take many minutes
+	$(PYTEST) -m soak
+
+bench: $(VENV)  ## adds, bulks and proofs a second, beside what this machine can hash
+	$(BIN)/python benchmarks/http.py
+
+coverage: packages $(VENV)  ## the lines and branches that no test reaches
+	$(BIN)/coverage run -m pytest -m "not slow and not fault"
+	$(BIN)/coverage report
+
+wheel: $(VENV)  ## dist/qed-<version>-py3-none-any.whl
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+clean:  ## remove what can be made again; environments and data stay
+	rm -rf build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: packages
+packages:
+	@make/packages
+
+# Runs each time and costs a moment: it compares what is installed with requirements/*.txt.
+.PHONY: $(VENV)
+$(VENV):
+	@PYTHON="$(PYTHON)" make/venv $(VENV) dev
