@@ -1,0 +1,35 @@
+"""Every bound of the room `wire`, in one value; each is checked before what it bounds is parsed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large and how deep a body may be before it is refused unread."""
+
+    nesting: int = 32
+    """Objects and lists inside one another; a body of ours needs 4."""
+
+    number_chars: int = 20
+    """Characters of a number; 2^64 - 1 has 20 digits."""
+
+    snapshot_bytes: int = 4096
+    """Bytes of one snapshot's answer; ours has about 200."""
+
+    snapshots_bytes: int = 64 * 2**20
+    """Bytes of the answer to a bulk; 20,000 events answer with 4 MiB."""
+
+    proof_bytes: int = 2**20
+    """Bytes of a proof; 256 hyper and 64 history positions take 36 KiB, the rest is `Key`."""
+
+    topology_bytes: int = 2**20
+    """Bytes of `/info` and `/info/shards`."""
+
+    backups_bytes: int = 16 * 2**20
+    """Bytes of the list of backups; about 100 each."""
+
+
+BOUNDS = Bounds()
+MAX_U64 = 2**64 - 1
