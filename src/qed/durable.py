@@ -3,12 +3,13 @@
 A function returns only after everything it did would be there after the machine stopped at once.
 The happy path of `write_file`, as system calls:
 
-    openat(".<name>.tmp", O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW, mode) write fsync close
-    rename(".<name>.tmp", "<name>") openat("<dir>") fsync close
+    openat(".<name>.tmp", O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW, mode) fchmod write fsync close
+    rename(".<name>.tmp", "<name>") openat("<dir>", O_DIRECTORY) fsync close
 
 After an fsync that failed the kernel may have dropped the pages, so nothing is tried again here:
 the caller throws the file away and starts over (Rebello et al., "Can Applications Recover from
-fsync Failures?", USENIX ATC 2020). Every `OSError` leaves as `StorageError` with the system's number.
+fsync Failures?", USENIX ATC 2020). Every `OSError` leaves as `StorageError` with the system's
+number.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from pathlib import Path
 from qed.errors import ConflictError, LockedError, NotFoundError, StorageError
 
 COPY_CHUNK_BYTES = 1024 * 1024
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _NEXT_STEP = {
     errno.ENOSPC: "free some space, then do it again",
@@ -70,16 +73,25 @@ def sync_file(path: Path) -> None:
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Create a directory and its missing parents, each name durable in its parent."""
-    if path.is_dir():
-        return
-    if path.parent != path:
-        make_directory(path.parent)
-    with storage_errors("create", path), contextlib.suppress(FileExistsError):
-        path.mkdir(mode)
-    if not path.is_dir():
-        raise ConflictError(f"{path} is in the way: it is not a directory")
+    """Create a directory and its missing parents, each name durable in its parent.
+
+    The parent of a directory that was there already is synced too: whoever made it may have been
+    killed before its own sync. Missing parents get mode 0755. Something else under the name is a
+    `ConflictError`.
+    """
+    if not _is_directory(path):
+        if path.parent != path:
+            make_directory(path.parent)
+        with storage_errors("create", path), contextlib.suppress(FileExistsError):
+            path.mkdir(mode)
+        if not _is_directory(path):
+            raise ConflictError(f"{path} is in the way: it is not a directory")
     sync_directory(path.parent)
+
+
+def _is_directory(path: Path) -> bool:
+    with storage_errors("look at", path):
+        return path.is_dir()
 
 
 def temporary_name(path: Path) -> Path:
@@ -88,7 +100,10 @@ def temporary_name(path: Path) -> Path:
 
 
 def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a whole file; at every instant either the old content or the new one is there."""
+    """Write a whole file; at every instant either the old content or the new one is there.
+
+    Two writers of one name at once need a lock of their own: they share the temporary name.
+    """
     temporary = temporary_name(path)
     try:
         write_new_file(temporary, data, mode, replace=True)
@@ -105,22 +120,28 @@ def write_new_file(path: Path, data: bytes, mode: int = 0o644, *, replace: bool 
     """Write and sync a file under its final name; the caller syncs the directory.
 
     Unless `replace` is set, a file that is there already is a `ConflictError` and stays as it is.
-    The mode is set on the descriptor before the first byte, whatever the umask.
+    The mode is set on the descriptor before the first byte, whatever the umask. When writing fails
+    the file is removed again, so that the next try does not find half of it.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    flags |= os.O_TRUNC if replace else os.O_EXCL
+    flags = os.O_TRUNC if replace else os.O_EXCL
     try:
         with storage_errors("write", path):
-            descriptor = os.open(path, flags, mode)
+            descriptor = os.open(path, _CREATE | flags, mode)
+    except StorageError as error:
+        if error.errno == errno.EEXIST:
+            raise ConflictError(f"{path} exists already") from error
+        raise
+    try:
+        with storage_errors("write", path):
             try:
                 os.fchmod(descriptor, mode)
                 _write_all(descriptor, data)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-    except StorageError as error:
-        if error.errno == errno.EEXIST:
-            raise ConflictError(f"{path} exists already") from error
+    except StorageError:
+        with contextlib.suppress(OSError):
+            path.unlink()
         raise
 
 
@@ -133,12 +154,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def copy_file(source: Path, target: Path, on_chunk: Callable[[bytes], None] | None = None) -> None:
     """Copy the bytes of a file and sync them; each chunk (at most 1 MiB) is shown to `on_chunk`.
 
-    The caller syncs the directory. Cost: one read and one write of the file, memory flat.
+    A target that is there already is removed first and not written into: its bytes may have other
+    names (tables are hard links of each other's). The caller syncs the directory and, after an
+    error, throws the target away. Cost: one read and one write of the file, memory flat.
     """
-    with storage_errors("copy", source), source.open("rb", buffering=0) as reader:
-        descriptor = os.open(
-            target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
-        )
+    what = f"{source} to {target}"
+    with storage_errors("copy", what), source.open("rb", buffering=0) as reader:
+        target.unlink(missing_ok=True)
+        descriptor = os.open(target, _CREATE | os.O_EXCL, 0o644)
         try:
             while chunk := reader.read(COPY_CHUNK_BYTES):
                 if on_chunk is not None:
@@ -194,7 +217,8 @@ def remove_file(path: Path) -> None:
     """Remove a file durably; a missing one is fine."""
     with storage_errors("remove", path):
         path.unlink(missing_ok=True)
-    sync_directory(path.parent)
+    if _is_directory(path.parent):
+        sync_directory(path.parent)
 
 
 def remove_tree(path: Path) -> None:
@@ -204,7 +228,7 @@ def remove_tree(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    if path.parent.is_dir():
+    if _is_directory(path.parent):
         sync_directory(path.parent)
 
 
@@ -225,8 +249,12 @@ def lock_directory(path: Path, *, exclusive: bool) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            with storage_errors("lock", path):
+                kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except StorageError as error:
+            if error.errno != errno.EWOULDBLOCK:
+                raise
             raise LockedError(
                 f"{path} is in use by another process", hint="wait until it has finished"
             ) from error
