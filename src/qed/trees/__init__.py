@@ -1,1 +1,9 @@
-"""The room `trees`."""
+"""Pure mathematics: the two trees, their proofs, and the judge of those proofs.
+
+Nothing in this room reads a file, a clock or a random number, starts a thread or logs. What a
+function needs it is given, and where it needs stored nodes it asks a reader once. The verifier
+shares no code with the prover, so that each judges the other. Reading order: `values` (the shapes
+that everybody passes around), `history` (the append-only tree: what was added, in which order),
+`hyper` (the map from an event's digest to its newest version), `verify` (how anyone checks a
+proof, on hashlib alone; it can be read first).
+"""
