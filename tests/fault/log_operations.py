@@ -1,0 +1,139 @@
+"""Create, open, close a log and commit to it: what each promises whatever fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qed.engine.log import Log
+
+from fault.judges import digests, fill, judge_log
+from fault.trial import Acknowledge, Aftermath
+from qed.errors import NotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class CreateLog:
+    """A new log is there as a whole, or can be created."""
+
+    name: str = "create-log"
+
+    def prepare(self, _directory: Path) -> None:
+        pass
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        def act(acknowledge: Acknowledge) -> None:
+            Log.create(directory / "db", origin="a.test/log", node_id="node")
+            acknowledge("created")
+
+        return act
+
+    def judge(self, directory: Path, aftermath: Aftermath) -> None:
+        path = directory / "db"
+        try:
+            Log.open(path).close()
+        except NotFoundError:
+            assert not aftermath.acknowledged, "it was acknowledged and is not there"
+            Log.create(path, origin="a.test/log", node_id="node").close()
+        judge_log(path, 0, at_most=0)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLog:
+    """Opening after a power cut loses nothing that was acknowledged, however it fails."""
+
+    name: str = "open"
+
+    def prepare(self, directory: Path) -> None:
+        fill(directory / "db", [1, 1, 5, 1, 12])
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        def act(acknowledge: Acknowledge) -> None:
+            Log.open(directory / "db")
+            acknowledge("opened")
+
+        return act
+
+    def judge(self, directory: Path, _aftermath: Aftermath) -> None:
+        judge_log(directory / "db", 20, at_most=20)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLog:
+    """Closing loses nothing."""
+
+    name: str = "close"
+
+    def prepare(self, directory: Path) -> None:
+        fill(directory / "db", [1, 5])
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        log = Log.open(directory / "db")
+        log.append(digests(6, 9))
+
+        def act(acknowledge: Acknowledge) -> None:
+            log.close()
+            acknowledge("closed")
+
+        return act
+
+    def judge(self, directory: Path, _aftermath: Aftermath) -> None:
+        judge_log(directory / "db", 9, at_most=9)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A group is there as a whole or not at all; acknowledged means there."""
+
+    name: str = "commit"
+
+    def prepare(self, directory: Path) -> None:
+        fill(directory / "db", [1, 5])
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        log = Log.open(directory / "db")
+
+        def act(acknowledge: Acknowledge) -> None:
+            added = log.append(digests(6, 13))
+            acknowledge(f"{added.first_version + 7}")
+
+        return act
+
+    def judge(self, directory: Path, aftermath: Aftermath) -> None:
+        promised = int(aftermath.acknowledged[-1]) if aftermath.acknowledged else 6
+        size = judge_log(directory / "db", promised, at_most=13)
+        assert size in (6, 13), f"a group was cut: {size} events"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitMore:
+    """After a group that failed nothing is acknowledged before the log was opened again."""
+
+    name: str = "commit-many"
+
+    def prepare(self, directory: Path) -> None:
+        fill(directory / "db", [1])
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        log = Log.open(directory / "db")
+
+        def act(acknowledge: Acknowledge) -> None:
+            futures = [log.submit(digests(1 + 3 * n, 4 + 3 * n)) for n in range(5)]
+            errors = []
+            for future in futures:
+                error = future.exception()
+                if error is None:
+                    acknowledge(f"{future.result().first_version + 3}")
+                else:
+                    errors.append(error)
+            if errors:
+                raise errors[0]
+
+        return act
+
+    def judge(self, directory: Path, aftermath: Aftermath) -> None:
+        ends = [int(text) for text in aftermath.acknowledged]
+        assert ends == [4 + 3 * n for n in range(len(ends))], f"acknowledged with a hole: {ends}"
+        size = judge_log(directory / "db", ends[-1] if ends else 1, at_most=16)
+        assert size % 3 == 1, f"a group was cut: {size} events"

@@ -1,0 +1,26 @@
+"""Every operation that is made to fail, by its name."""
+
+from __future__ import annotations
+
+from fault.backup_operations import CreateBackup, DeleteBackup, FirstBackup
+from fault.log_operations import CloseLog, Commit, CommitMore, CreateLog, OpenLog
+from fault.restore_operations import RestoreFresh, RestoreOver, RestoreServed, SwapAtStart
+from fault.trial import Operation
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        CreateLog(),
+        OpenLog(),
+        CloseLog(),
+        Commit(),
+        CommitMore(),
+        CreateBackup(),
+        FirstBackup(),
+        DeleteBackup(),
+        RestoreOver(),
+        RestoreFresh(),
+        RestoreServed(),
+        SwapAtStart(),
+    )
+}
