@@ -9,8 +9,6 @@ TEXT = (".py", ".md", ".toml", ".txt", ".yml", ".sh", ".json", "")
 # Written so that this file does not contain what it looks for.
 UNFINISHED = re.compile(r"\bTO[D]O\b|\bFIX[M]E\b|\bXX[X]\b|NotImplemented[E]rror")
 REGISTRIES = re.compile(r"p[y]pi\.org|pytho[n]hosted|npm[j]s|deb\.[d]ebian|--(extra-)?[i]ndex-url")
-# The one place where a test may wait by the clock: a process that gives no other signal.
-WAITING = {"tests/waiting.py"}
 
 
 def _lines_with(pattern: re.Pattern[str], paths: list[Path]) -> list[str]:
@@ -43,5 +41,4 @@ def test_locks_pin_each_package_with_hashes_and_name_no_place() -> None:
 
 def test_no_test_sleeps() -> None:
     sleeping = re.compile(r"\bsleep\((?!0\))")
-    paths = [path for path in python_files(TESTS) if relative(path) not in WAITING]
-    assert _lines_with(sleeping, paths) == []
+    assert _lines_with(sleeping, python_files(TESTS)) == []
