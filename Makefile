@@ -64,6 +64,7 @@ coverage: packages $(VENV)  ## the lines and branches that no test reaches
 	$(BIN)/coverage report
 
 wheel: $(VENV)  ## dist/qed-<version>-py3-none-any.whl
+	rm -rf build dist
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
 clean:  ## remove what can be made again; environments and data stay
