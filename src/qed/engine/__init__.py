@@ -1,1 +1,5 @@
-"""The room `engine`."""
+"""The room `engine`: the log of groups on disk, and everything that is a function of it.
+
+Reading order: `log` (what it promises), `rows` (the bytes), `group` (a plan), `committer` (the one
+writer), `state` (what is in memory), `proofs`, `replay` (open), `hyper_index`, `check`.
+"""

@@ -1,0 +1,253 @@
+"""The log: create, open, append, prove, close, and what each of them promises.
+
+A log is a directory with RocksDB's files. One process holds it: `flock` on the directory from
+before the database opens until after it has closed. Threads: any method from any thread, except
+that `close` must not be called from a future's callback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Self
+
+from qed import durable
+from qed.database import Database, holds_engine_files, locked_error
+from qed.engine import hyper_index, proofs, rows
+from qed.engine.committer import Added, Committer, Limits
+from qed.engine.replay import Progress, Verified, read_meta, replay
+from qed.engine.rows import LOG_ID_BYTES, Head, Identity
+from qed.engine.state import State, View, empty_head
+from qed.errors import (
+    ConflictError,
+    FatalError,
+    LockedError,
+    MalformedError,
+    NotFoundError,
+    QedError,
+)
+from qed.trees.values import IncrementalProof, MembershipProof
+
+__all__ = ["Added", "Head", "Identity", "Limits", "Log"]
+
+_ORIGIN_BYTES = 240
+_EPOCH_SUFFIX = re.compile(r"/e[0-9]+\Z")
+
+
+class Log:
+    """An open log. Use `create` or `open`; close it, or use it as a context manager."""
+
+    def __init__(
+        self, database: Database, identity: Identity, state: State, limits: Limits
+    ) -> None:
+        """Start the writer on a database whose rows were verified."""
+        self.identity = identity
+        self._database = database
+        self._state = state
+        self._committer = Committer(database, state, limits)
+        self._lock: contextlib.ExitStack = contextlib.ExitStack()
+        # Held while closing, so that a second caller returns only when it is closed.
+        self._closing = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        *,
+        origin: str | None = None,
+        node_id: str = "",
+        limits: Limits | None = None,
+        held: bool = False,
+    ) -> Log:
+        """Create an empty log under a new id; the directory is made when it is missing.
+
+        Where engine files are it is a `ConflictError`, except where an earlier creation was
+        interrupted before its first row: that one is finished. Another process has the directory:
+        `LockedError`. `held` says that the caller holds the directory's lock itself. An origin
+        that cannot stand in a signed note is a `MalformedError`.
+
+        Stop here: before the rows are synced there is no log, and creating it again finishes it;
+        after that it is there and empty.
+        """
+        log_id = secrets.token_bytes(LOG_ID_BYTES)
+        identity = Identity(log_id, _check_origin(origin or f"qed-{log_id.hex()}"), node_id)
+        head = empty_head(log_id)
+        durable.make_directory(path)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_hold(path, held=held))
+            database = Database.create(path, rows.FAMILIES)
+            stack.callback(database.close)
+            database.commit(rows.encode_creation(identity, head))
+            # In tables, the log's name outlives a write-ahead log that somebody deletes.
+            database.flush()
+            log = cls(database, identity, State(View(head, None)), limits or Limits())
+            log._lock = stack.pop_all()
+        return log
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        node_id: str = "",
+        limits: Limits | None = None,
+        held: bool = False,
+        progress: Progress | None = None,
+    ) -> Log:
+        """Open a log by replay of its groups; never create one, nor a file where there is none.
+
+        No log there: `NotFoundError`. Another process has it: `LockedError`. A `node_id` that is
+        given and is not the one it was created with: `ConflictError`. A later format:
+        `NewerFormatError`. Rows that contradict each other: `DamagedError` with the row's name.
+        """
+        if not holds_engine_files(path):
+            raise NotFoundError(
+                f"there is no log in {path}", hint="check the path, or create a log there"
+            )
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_hold(path, held=held))
+            database = Database.open(path, rows.FAMILIES)
+            stack.callback(database.close)
+            identity, head = read_meta(database)
+            _check_node(identity, node_id)
+            state = replay(database, head, hyper_index.read_index(path), progress)
+            log = cls(database, identity, state, limits or Limits())
+            log._lock = stack.pop_all()
+        return log
+
+    @property
+    def path(self) -> Path:
+        """The directory of the log."""
+        return self._database.path
+
+    @property
+    def head(self) -> Head:
+        """Where the log stands; everything up to there is on disk."""
+        return self._state.view.head
+
+    @property
+    def current_version(self) -> int:
+        """The version of the newest event, `NO_VERSION` when there is none."""
+        return self.head.current_version
+
+    @property
+    def failure(self) -> FatalError | None:
+        """Why the log takes nothing any more, None while it does. Proofs go on being answered."""
+        return self._committer.failure
+
+    def submit(self, digests: Sequence[bytes]) -> Future[Added]:
+        """Queue events as one request; the future is done when they are on disk.
+
+        Refused at once: `MalformedError`, `TooLargeError`, `BusyError`, `StoppingError`, or
+        `FatalError` after a failed commit. The future fails with a `FatalError` if the commit
+        fails; whether the events are in the log then shows when it is opened again.
+        """
+        return self._committer.submit(digests)
+
+    def append(self, digests: Sequence[bytes]) -> Added:
+        """Add events and wait until they are on disk; errors as `submit` and its future."""
+        return self.submit(digests).result()
+
+    def prove_membership(self, digest: bytes, version: int | None = None) -> MembershipProof:
+        """Return the proof that a digest is in the log as of a version, or that it is not.
+
+        `NotProvenError` with QED's text when its newest entry is later than the version.
+        """
+        view = self._state.view
+        return proofs.prove_membership(view, self._state.frozen, digest, version)
+
+    def prove_incremental(self, start: int, end: int) -> IncrementalProof:
+        """Return the proof that the log of `end` extends that of `start`.
+
+        `NotProvenError` with QED's text when there is no such range.
+        """
+        return proofs.prove_incremental(self._state.view, self._state.frozen, start, end)
+
+    def checkpoint(self, path: Path) -> None:
+        """Make a copy of the database in a new directory by hard links, at a group end.
+
+        Adds wait while tables are linked (about a millisecond), proofs do not. The tables of the
+        copy hold every row: its write-ahead log is empty.
+        """
+        failure = self.failure
+        if failure is not None:
+            raise failure
+        self._database.flush()
+        with self._committer.at_rest():
+            self._database.checkpoint(path)
+
+    def close(self) -> None:
+        """Commit what is queued, then close; a second call does nothing.
+
+        The derived index is written last, when it stands at the last group; failing to write it
+        costs time at the next open, nothing else.
+        """
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            with self._lock:
+                self._committer.stop()
+                if self.failure is None:
+                    with contextlib.suppress(QedError):
+                        hyper_index.write_index(self.path, self._verified())
+
+    def _verified(self) -> Verified:
+        head = self.head
+        return Verified(
+            log_id=head.log_id,
+            size=head.size,
+            history_digest=head.history_digest,
+            hyper_digest=head.hyper_digest,
+            ends_digest=self._state.ends_digest,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextlib.contextmanager
+def _hold(path: Path, *, held: bool) -> Iterator[None]:
+    """Hold the directory's lock, unless the caller does already; say who has it when refused."""
+    if held:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(durable.lock_directory(path, exclusive=True))
+        except LockedError as error:
+            raise locked_error(path) from error
+        yield
+
+
+def _check_node(identity: Identity, node_id: str) -> None:
+    """Refuse a node id that was given and differs: another node's database, or a wrong volume."""
+    if node_id and identity.node_id and node_id != identity.node_id:
+        raise ConflictError(
+            f"the database belongs to node {identity.node_id!r}, not to {node_id!r}",
+            hint=f"start with --node-id {identity.node_id}, or check the path of the database",
+        )
+
+
+def _check_origin(origin: str) -> str:
+    """Return a base origin that may stand in a signed note. Source: SPEC 10."""
+    if (
+        not 0 < len(origin.encode("utf-8", "surrogatepass")) <= _ORIGIN_BYTES
+        or any(c.isspace() or c == "+" or not c.isprintable() for c in origin)
+        or origin.startswith("qed/")
+        or _EPOCH_SUFFIX.search(origin)
+    ):
+        raise MalformedError(
+            f"{origin!r} cannot be an origin: at most {_ORIGIN_BYTES} bytes without spaces, '+' or "
+            "control characters, not beginning with 'qed/' nor ending in '/e<digits>'"
+        )
+    return origin
