@@ -69,7 +69,7 @@ def verify_membership(
     _require(0 <= a <= asked, "numbers", f"actual version {a} is not in 0 to {asked}")
     _check_root(history, asked, "history")
     # Step 2: the map has a leaf with this version at the digest's place.
-    _verify_leaf(proof.hyper, digest, a, hyper)
+    _verify_leaf(proof.hyper, _key(digest), a, hyper)
     # Step 3: the leaf is this digest's.
     _verify_history(proof.history, digest, a, history)
 
@@ -106,7 +106,7 @@ def verify_absence(
         _check_root(history, hyper.version, "history")
     # Step 2: the way ends at an empty node.
     if proof.hyper_leaf is None:
-        _verify_empty(proof.hyper, digest, hyper)
+        _verify_empty(proof.hyper, _key(digest), hyper)
         return
     # Step 3: the way ends at another's leaf.
     if history is None:
@@ -177,37 +177,36 @@ def _check_root(root: Root, version: int, name: str) -> None:
 _EMPTY = "an empty log has no snapshot: nothing can be verified"
 
 
-# The hyper tree: heights 0 to 256, the digest's bits from the root down, right (1) or left (0)
+# The hyper tree: the digest is a number whose bits, the highest first, say right or left at each of
+# 256 heights from the root down
 
 
-def _verify_leaf(path: AuditPath, digest: bytes, version: int, root: Root) -> None:
-    """Check that a map has at the digest's place a shortcut leaf with this version.
+def _verify_leaf(path: AuditPath, key: int, version: int, root: Root) -> None:
+    """Check that a map has at the key's place a shortcut leaf with this version.
 
     A leaf hangs at height 232 or, among neighbours, lower. Below 232 a node with one member is a
     leaf itself, so a leaf there has a sibling: an empty one would mean that it hangs too low.
     """
-    _check_hyper_path(path, digest)
-    height = HYPER_HEIGHT - len(path)
+    height = _check_hyper_path(path, key)
     _require(height <= SHORTCUT_HEIGHT, "hyper-path", f"no leaf hangs at height {height}")
     if height < SHORTCUT_HEIGHT:
-        _check_sibling(path, digest, height)
-    start, _ = _own(digest, height)
-    leaf = sha256(version.to_bytes(32, "big") + _encode_hyper((start, height))).digest()
-    _check_equal(_climb_hyper(leaf, digest, path), root, "hyper-root")
+        _check_sibling(path, key, height)
+    place = _encode_hyper(_own(key, height))
+    leaf = sha256(version.to_bytes(32, "big") + place).digest()
+    _check_equal(_climb_hyper(leaf, key, path), root, "hyper-root")
 
 
-def _verify_empty(path: AuditPath, digest: bytes, root: Root) -> None:
-    """Check that a map's way to the digest ends at an empty node.
+def _verify_empty(path: AuditPath, key: int, root: Root) -> None:
+    """Check that a map's way to the key ends at an empty node.
 
     Its parent is not empty, else the way would have ended there; so at any height its sibling has
     a member (below 232 at least two: whether one of them is missing cannot be seen in its hash,
-    and changes nothing for the digest, whose place is empty). An empty path would be an empty log.
+    and changes nothing for the key, whose place is empty). An empty path would be an empty log.
     """
-    _check_hyper_path(path, digest)
-    height = HYPER_HEIGHT - len(path)
+    height = _check_hyper_path(path, key)
     _require(height < HYPER_HEIGHT, "hyper-path", "only the map of an empty log has no path")
-    _check_sibling(path, digest, height)
-    _check_equal(_climb_hyper(_DEFAULTS[height], digest, path), root, "hyper-root")
+    _check_sibling(path, key, height)
+    _check_equal(_climb_hyper(_DEFAULTS[height], key, path), root, "hyper-root")
 
 
 def _verify_other_leaf(
@@ -218,51 +217,57 @@ def _verify_other_leaf(
     _require(leaf.key_digest != digest, "hyper-leaf", "its key is the digest itself: present")
     w, c = leaf.version, history.version
     _require(0 <= w <= c, "hyper-leaf", f"its version {w} is not in 0 to {c}")
-    _check_hyper_path(path, digest)
-    height = HYPER_HEIGHT - len(path)
+    key, other = _key(digest), _key(leaf.key_digest)
+    height = _check_hyper_path(path, key)
     _require(
-        _own(leaf.key_digest, height) == _own(digest, height),
+        _own(other, height) == _own(key, height),
         "hyper-leaf",
         f"its key does not lead to where the path ends, at height {height}",
     )
-    _verify_leaf(path, leaf.key_digest, w, hyper)
+    _verify_leaf(path, other, w, hyper)
     _verify_history(leaf.history, leaf.key_digest, w, history)
 
 
-def _check_hyper_path(path: AuditPath, digest: bytes) -> None:
-    """Check that a path is the siblings from height 255 down to some height, no more, no less."""
+def _check_hyper_path(path: AuditPath, key: int) -> int:
+    """Check that a path is the siblings from height 255 down; return the height where it ends."""
     _require(len(path) <= HYPER_HEIGHT, "hyper-path", "the path has more than 256 entries")
     lowest = HYPER_HEIGHT - len(path)
-    wanted = {_beside(digest, height) for height in range(lowest, HYPER_HEIGHT)}
+    wanted = {_beside(key, height) for height in range(lowest, HYPER_HEIGHT)}
     _check_path(path, wanted, "hyper-path")
+    return lowest
 
 
-def _check_sibling(path: AuditPath, digest: bytes, height: int) -> None:
+def _check_sibling(path: AuditPath, key: int, height: int) -> None:
+    """Check that the sibling at the end of a path is not an empty node."""
     _require(
-        path[_beside(digest, height)] != _DEFAULTS[height],
+        path[_beside(key, height)] != _DEFAULTS[height],
         "hyper-path",
         f"the deepest sibling, at height {height}, is empty: the way must have ended above it",
     )
 
 
-def _climb_hyper(node: bytes, digest: bytes, path: AuditPath) -> bytes:
+def _climb_hyper(node: bytes, key: int, path: AuditPath) -> bytes:
     """Return the root over the node where a path ends: H(right || left || position), upward."""
     for height in range(HYPER_HEIGHT - len(path), HYPER_HEIGHT):
-        sibling = path[_beside(digest, height)]
-        is_right = int.from_bytes(digest, "big") >> height & 1
-        children = node + sibling if is_right else sibling + node
-        node = sha256(children + _encode_hyper(_own(digest, height + 1))).digest()
+        sibling = path[_beside(key, height)]
+        children = node + sibling if key >> height & 1 else sibling + node
+        node = sha256(children + _encode_hyper(_own(key, height + 1))).digest()
     return node
 
 
-def _own(digest: bytes, height: int) -> Position:
-    """Return the position of `height` under which the digest lies."""
-    return int.from_bytes(digest, "big") >> height << height, height
+def _key(digest: bytes) -> int:
+    """Return a digest as the number whose bits are its way through the tree."""
+    return int.from_bytes(digest, "big")
 
 
-def _beside(digest: bytes, height: int) -> Position:
-    """Return the position beside the one of `height` under which the digest lies."""
-    return (int.from_bytes(digest, "big") >> height ^ 1) << height, height
+def _own(key: int, height: int) -> Position:
+    """Return the position of `height` under which the key lies."""
+    return key >> height << height, height
+
+
+def _beside(key: int, height: int) -> Position:
+    """Return the position beside the one of `height` under which the key lies."""
+    return (key >> height ^ 1) << height, height
 
 
 def _encode_hyper(position: Position) -> bytes:
