@@ -29,7 +29,6 @@ import struct
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
 from rocksdict import (
     AccessType,
@@ -73,15 +72,6 @@ _OPEN_FILES = 512
 _CONFIG_FILE = "rocksdict-config.json"  # rewritten at every open; a database without it opens
 
 _ERRNO = {os.strerror(number): number for number in errno.errorcode}
-_HINT = {
-    errno.ENOSPC: "free some space, then start again",
-    errno.EDQUOT: "raise the quota or free some space, then start again",
-    errno.EACCES: "check the owner and the mode of the files",
-    errno.EPERM: "check the owner and the mode of the files",
-    errno.EROFS: "the file system is mounted read-only",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-}
-
 # The databases that this process has open for writing, by real path. Asking the kernel who holds
 # RocksDB's LOCK opens that file, and closing any descriptor of it drops the lock of its owner: so
 # the question is never asked about one of these. Guarded by the lock below.
@@ -92,12 +82,9 @@ _open_paths_lock = threading.Lock()
 def holds_engine_files(path: Path) -> bool:
     """Return whether RocksDB's files lie in the directory, whole or not.
 
-    A directory that does not exist holds none. An interrupted creation leaves at most a manifest
-    and names without content, which do not count: the next creation takes them over.
+    What a creation leaves that was interrupted before its CURRENT does not count.
     """
-    if (path / "CURRENT").exists():
-        return True
-    return path.is_dir() and any(path.glob("*.sst"))
+    return (path / "CURRENT").exists() or any(path.glob("*.sst"))
 
 
 def lock_owner(path: Path) -> int | None:
@@ -177,15 +164,20 @@ class Database:
             raise DamagedError(
                 f"{path} has tables but no file CURRENT", hint="restore a backup with `qed restore`"
             )
-        if read_only:
-            return cls._start_read_only(path, families)
-        return cls._start(path, families, create=False)
+        try:
+            if read_only:
+                return cls._start_read_only(path, families)
+            return cls._start(path, families, create=False)
+        except ConflictError as error:
+            if cls._is_blank(path, families):  # interrupted before it had all families
+                raise NotFoundError(f"there is no row in the database in {path}") from error
+            raise
 
     @classmethod
     def _is_blank(cls, path: Path, families: Sequence[str]) -> bool:
         """Return whether not a single row was ever committed there."""
         with _rocksdb_errors("open", path):
-            present = Rdict.list_cf(str(path), _options(create=False))
+            present = Rdict.list_cf(str(path), _options(Cache(0), create=False))
         if not set(present) <= set(families):
             return False
         database = cls._start_read_only(path, present)
@@ -227,7 +219,8 @@ class Database:
     def get(self, family: str, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the value of each key, None where there is no row."""
         with self._call("read"):
-            return cast(list[bytes | None], self._families[family].get(list(keys)))
+            values: list[bytes | None] = self._families[family].get(list(keys)) or []
+            return values
 
     def scan(self, family: str, start: bytes, stop: bytes | None = None) -> Iterator[Row]:
         """Yield the rows with start <= key < stop in ascending order.
@@ -340,12 +333,12 @@ class Database:
 
 def _open_rdict(path: Path, families: Sequence[str], access: AccessType, *, create: bool) -> Rdict:
     cache = Cache(_BLOCK_CACHE_BYTES)
-    options = {name: _options(create=create, cache=cache) for name in families}
-    main = _options(create=create, cache=cache)
+    options = {name: _options(cache, create=create) for name in families}
+    main = _options(cache, create=create)
     return Rdict(str(path), main, column_families=options, access_type=access)
 
 
-def _options(*, create: bool, cache: Cache | None = None) -> Options:
+def _options(cache: Cache, *, create: bool) -> Options:
     """Return every option that matters, said explicitly: the library would load older ones."""
     options = Options(raw_mode=True)
     options.create_if_missing(create)
@@ -355,8 +348,7 @@ def _options(*, create: bool, cache: Cache | None = None) -> Options:
     options.set_compression_type(_COMPRESSION())
     table = BlockBasedOptions()
     table.set_format_version(_TABLE_FORMAT)
-    if cache is not None:
-        table.set_block_cache(cache)
+    table.set_block_cache(cache)
     options.set_block_based_table_factory(table)
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
     options.set_max_total_wal_size(_WAL_BYTES)
@@ -373,25 +365,20 @@ def _options(*, create: bool, cache: Cache | None = None) -> Options:
 def _rocksdb_errors(what: str, path: Path) -> Iterator[None]:
     """Turn RocksDB's exceptions, which are plain ones with a text, into ours.
 
-    A mistake in our own calls (a `TypeError`, an unknown family) stays what it is.
+    A mistake in our own calls (a `TypeError`) stays what it is.
     """
     try:
         yield
-    except QedError:
-        raise
     except Exception as error:
-        named = _named_error(what, path, str(error)) if type(error) in _ROCKSDB else None
-        if named is None:
+        if type(error) not in (Exception, RuntimeError):
             raise
-        raise named from error
-
-
-_ROCKSDB = (Exception, RuntimeError)
+        raise _named_error(what, path, str(error)) from error
 
 
 def _named_error(what: str, path: Path, text: str) -> QedError:
     """Return our error for RocksDB's text, told apart by the status it begins with."""
-    if "lock hold by current process" in text or "While lock file" in text:
+    locked = "While lock file" in text and text.endswith(os.strerror(errno.EAGAIN))
+    if locked or "lock hold by current process" in text:
         return locked_error(path)
     if text.startswith("Corruption:"):
         return DamagedError(
@@ -403,13 +390,13 @@ def _named_error(what: str, path: Path, text: str) -> QedError:
             f"{path} holds another database than one of this program: {text}",
             hint="name another directory",
         )
-    if text.startswith("Invalid argument:") and "does not exist" in text:
-        return NotFoundError(f"there is no database in {path}")
     number = next((n for name, n in _ERRNO.items() if text.endswith(name)), None)
     if number == errno.ENOENT:
         return DamagedError(
             f"{path} is damaged: {text}", hint="restore a backup with `qed restore`"
         )
     return StorageError(
-        f"cannot {what} {path}: {text}", errno=number, hint=_HINT.get(number or 0, "")
+        f"cannot {what} {path}: {text}",
+        errno=number,
+        hint=durable.NEXT_STEP.get(number or 0, ""),
     )

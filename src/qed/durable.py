@@ -30,12 +30,14 @@ COPY_CHUNK_BYTES = 1024 * 1024
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
-_NEXT_STEP = {
+# What to do about the system's error numbers that people meet.
+NEXT_STEP = {
     errno.ENOSPC: "free some space, then do it again",
     errno.EDQUOT: "raise the quota or free some space, then do it again",
     errno.EACCES: "check the owner and the mode of the path",
     errno.EPERM: "check the owner and the mode of the path",
     errno.EROFS: "the file system is mounted read-only",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 
 
@@ -48,7 +50,7 @@ def storage_errors(what: str, path: Path | str) -> Iterator[None]:
         raise StorageError(
             f"cannot {what} {path}: {os.strerror(error.errno) if error.errno else error}",
             errno=error.errno,
-            hint=_NEXT_STEP.get(error.errno or 0, ""),
+            hint=NEXT_STEP.get(error.errno or 0, ""),
         ) from error
 
 
