@@ -3,4 +3,110 @@
 Reading order: `trees/` (the mathematics; `trees/verify.py` alone is what a verifier needs),
 `engine/` (the log), `backup/`, then the programs `server/`, `client/` and `cli/`.
 ARCHITECTURE.md draws the rooms.
+
+What a program that uses a log needs is offered here and loaded when it is first asked for:
+`Client` and `AsyncClient`, their `ClientConfig`, the `verify_` functions, and the values and errors
+that they speak in. docs/sdk.md is the guide.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qed.client.async_client import AsyncClient
+    from qed.client.config import ClientConfig
+    from qed.client.saved import (
+        SavedIncremental,
+        SavedMembership,
+        read_saved,
+        verify_saved,
+        write_saved,
+    )
+    from qed.client.sync_client import Client
+    from qed.client.verify_answers import (
+        history_root,
+        hyper_root,
+        roots_needed,
+        verify_incremental_answer,
+        verify_membership_answer,
+    )
+    from qed.errors import (
+        FatalError,
+        NotProvenError,
+        QedError,
+        RequestError,
+        UnavailableError,
+        UnreachableError,
+        VerificationError,
+    )
+    from qed.trees.values import IncrementalProof, MembershipProof, Snapshot
+    from qed.trees.verify import Root
+    from qed.version import VERSION
+
+    __version__ = VERSION
+
+_HOMES = {
+    "AsyncClient": "qed.client.async_client",
+    "Client": "qed.client.sync_client",
+    "ClientConfig": "qed.client.config",
+    "FatalError": "qed.errors",
+    "IncrementalProof": "qed.trees.values",
+    "MembershipProof": "qed.trees.values",
+    "NotProvenError": "qed.errors",
+    "QedError": "qed.errors",
+    "RequestError": "qed.errors",
+    "Root": "qed.trees.verify",
+    "SavedIncremental": "qed.client.saved",
+    "SavedMembership": "qed.client.saved",
+    "Snapshot": "qed.trees.values",
+    "UnavailableError": "qed.errors",
+    "UnreachableError": "qed.errors",
+    "VerificationError": "qed.errors",
+    "history_root": "qed.client.verify_answers",
+    "hyper_root": "qed.client.verify_answers",
+    "read_saved": "qed.client.saved",
+    "roots_needed": "qed.client.verify_answers",
+    "verify_incremental_answer": "qed.client.verify_answers",
+    "verify_membership_answer": "qed.client.verify_answers",
+    "verify_saved": "qed.client.saved",
+    "write_saved": "qed.client.saved",
+}
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ClientConfig",
+    "FatalError",
+    "IncrementalProof",
+    "MembershipProof",
+    "NotProvenError",
+    "QedError",
+    "RequestError",
+    "Root",
+    "SavedIncremental",
+    "SavedMembership",
+    "Snapshot",
+    "UnavailableError",
+    "UnreachableError",
+    "VerificationError",
+    "__version__",
+    "history_root",
+    "hyper_root",
+    "read_saved",
+    "roots_needed",
+    "verify_incremental_answer",
+    "verify_membership_answer",
+    "verify_saved",
+    "write_saved",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load an exported name from its room the first time it is asked for."""
+    if name == "__version__":
+        return import_module("qed.version").VERSION
+    if name not in _HOMES:
+        raise AttributeError(f"module 'qed' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
