@@ -1,0 +1,83 @@
+"""Where a command's words go.
+
+Standard output carries results only: the forms that scripts read, or with `--json` one document.
+Everything meant for a person beside that (remarks, progress, errors) goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from qed.cli.groups import inherited
+from qed.durable import storage_errors
+from qed.errors import QedError, VerificationError
+
+
+class OutputClosedError(Exception):
+    """Nobody reads standard output any more; there is nothing left to say."""
+
+
+def emit(form: str | bytes) -> None:
+    """Write a form to standard output at once, byte for byte."""
+    data = form if isinstance(form, bytes) else form.encode("utf-8", "surrogateescape")
+    try:
+        with storage_errors("write to", "standard output"):
+            stream = sys.stdout.buffer
+            stream.write(data)
+            stream.flush()
+    except QedError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            _drop_standard_output()
+            raise OutputClosedError from error
+        _drop_standard_output()
+        raise
+
+
+def emit_document(document: Mapping[str, Any] | list[Any]) -> None:
+    """Write the one JSON document of a command to standard output."""
+    emit(json.dumps(document) + "\n")
+
+
+def wants_json(ctx: click.Context) -> bool:
+    """Return whether the command was called with `--json`."""
+    return bool(inherited(ctx).get("json"))
+
+
+def remark(text: str) -> None:
+    """Write a line for a person to standard error."""
+    click.echo(text, err=True)
+
+
+def describe_error(error: QedError) -> dict[str, Any]:
+    """Return the document of an error: `{"error": {"code", "message", "hint"}}`."""
+    fields = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, VerificationError):
+        fields["step"] = error.step
+    return {"error": fields}
+
+
+def tell_error(document: Mapping[str, Any], *, as_json: bool) -> None:
+    """Write an error for a person, and with `--json` also its document."""
+    fields = document["error"]
+    remark(f"Error: {fields['message']}")
+    if fields["hint"]:
+        remark(f"Hint: {fields['hint']}")
+    if as_json:
+        emit_document(document)
+
+
+def _drop_standard_output() -> None:
+    """Send what is still buffered nowhere, so that the interpreter's last flush cannot fail."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # not a file at all: a test's buffer
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
