@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fault.backup_judges import BACKUPS, fill_with_backups, judge_backups
+from fault.judges import fill, judge_log
+from fault.trial import Acknowledge, Aftermath
 from qed.backup.create import create_backup
 from qed.backup.repository import delete_backup, list_backups
 from qed.engine.log import Log
-
-from fault.judges import BACKUPS, fill, fill_with_backups, judge_backups, judge_log
-from fault.trial import Acknowledge, Aftermath
 from qed.errors import NotFoundError
 
 

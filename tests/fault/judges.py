@@ -1,23 +1,17 @@
 """What every judge asks, and the logs that the operations start from.
 
-Is `qed check` clean, is everything that was acknowledged there and proved, is every backup that was
-good before still good, does the next operation of the kind work? The events are "event 0",
-"event 1", ...; `digests(a, b)` are those of [a, b).
+Is `qed check` clean, is everything that was acknowledged there and proved, can one add? The events
+are "event 0", "event 1", ...; `digests(a, b)` are those of [a, b).
 """
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 from hashlib import sha256
 from pathlib import Path
 
-from qed.backup.create import create_backup
-from qed.backup.repository import list_backups
-from qed.backup.restore import restore_backup
 from qed.engine.check import check
 from qed.engine.log import Log
-
 from qed.trees.verify import Root, verify_membership
 
 
@@ -53,37 +47,9 @@ def prove(log: Log, digests: list[bytes]) -> None:
         )
 
 
-def judge_backups(database: Path, sizes: dict[int, int]) -> None:
-    """Restore each backup that was good before into a new path and check its size."""
-    directory = database / "backups"
-    listed = {info.id: info.version_text for info in list_backups(directory)}
-    for backup_id, size in sizes.items():
-        assert listed.get(backup_id) == str(size - 1), f"backup {backup_id} in {listed}"
-        target = database.parent / f"{database.name}-restored-{backup_id}"
-        try:
-            restore_backup(directory, target, backup_id)
-            judge_log(target, size, at_most=size)
-        finally:
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.rmtree(target.with_name(target.name + ".keys"), ignore_errors=True)
-
-
 def fill(path: Path, sizes: list[int]) -> None:
     """Add groups of these sizes to a new log, and end as after a power cut: nothing is closed."""
     log = Log.create(path)
     for size in sizes:
         start = log.head.size
         log.append(digests(start, start + size))
-
-
-def fill_with_backups(path: Path) -> None:
-    """Make backups 1, 2 and 3 after 2, 4 and 6 events, then two events more."""
-    with contextlib.closing(Log.create(path)) as log:
-        for stop in (2, 4, 6):
-            for version in range(stop - 2, stop):
-                log.append(digests(version, version + 1))
-            create_backup(log, path / "backups", scratch=path / "qed-checkpoints")
-        log.append(digests(6, 8))
-
-
-BACKUPS = {1: 2, 2: 4, 3: 6}

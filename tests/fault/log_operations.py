@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from qed.engine.log import Log
-
 from fault.judges import digests, fill, judge_log
 from fault.trial import Acknowledge, Aftermath
-from qed.errors import NotFoundError
+from qed.engine.log import Log
+from qed.errors import ConflictError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +31,10 @@ class CreateLog:
     def judge(self, directory: Path, aftermath: Aftermath) -> None:
         path = directory / "db"
         try:
-            Log.open(path).close()
-        except NotFoundError:
-            assert not aftermath.acknowledged, "it was acknowledged and is not there"
             Log.create(path, origin="a.test/log", node_id="node").close()
+            assert not aftermath.acknowledged, "it was acknowledged and is not there"
+        except ConflictError:
+            Log.open(path).close()
         judge_log(path, 0, at_most=0)
 
 

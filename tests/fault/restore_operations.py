@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qed.backup.restore import finish_pending, restore_backup
-from qed.engine.check import check, holds_engine_files
-from qed.engine.log import Log
 
-from fault.judges import BACKUPS, digests, fill_with_backups, judge_backups, judge_log
+from fault.backup_judges import BACKUPS, fill_with_backups, judge_backups
+from fault.judges import digests, judge_log
 from fault.trial import Acknowledge, Aftermath
 from qed import durable
+from qed.engine.check import check, holds_engine_files
+from qed.engine.log import Log
 
 
 def _start(path: Path) -> None:

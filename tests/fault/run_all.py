@@ -47,19 +47,20 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="the beginning of the names to try")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--scratch", help="where the copies lie (default: the temporary directory)")
+    parser.add_argument("--operations", default="fault.operations", help="where they are declared")
     parser.add_argument("--list", action="store_true", help="only print the names")
     return parser.parse_args()
 
 
 def _run(options: argparse.Namespace, scratch: Path) -> int:
-    trials = _plan(scratch / "plan", options.only)
+    trials = _plan(scratch / "plan", options.operations, options.only)
     if options.list:
         print("\n".join(_name(trial) for trial in trials))
         return 0
     random.Random(options.seed).shuffle(trials)  # noqa: S311 - an order, not a secret
     print(f"{len(trials)} faults planned, seed {options.seed}, {options.jobs} at a time")
     deadline = time.monotonic() + options.minutes * 60 if options.minutes else None
-    outcomes = _try_all(trials, scratch, options.jobs, deadline)
+    outcomes = _try_all(trials, scratch, options, deadline)
     _print_table(trials, outcomes)
     failed = [outcome for outcome in outcomes if outcome.verdict == "failed"]
     for outcome in failed:
@@ -68,12 +69,10 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
     return 1 if failed else 0
 
 
-def _plan(scratch: Path, only: str) -> list[Trial]:
-    from fault.operations import OPERATIONS  # noqa: PLC0415 - `--help` needs no database
-
+def _plan(scratch: Path, operations: str, only: str) -> list[Trial]:
     trials = []
-    with Worker(scratch) as worker:
-        for operation in OPERATIONS:
+    with Worker(scratch, operations) as worker:
+        for operation in worker.operations():
             if operation.startswith(only.split("/", maxsplit=1)[0]):
                 calls = worker.plan(operation)
                 trials += [(operation, call, kind) for call, kind in all_faults(calls)]
@@ -86,15 +85,15 @@ def _name(trial: Trial) -> str:
 
 
 def _try_all(
-    trials: list[Trial], scratch: Path, jobs: int, deadline: float | None
+    trials: list[Trial], scratch: Path, options: argparse.Namespace, deadline: float | None
 ) -> list[Outcome]:
-    """Hand the trials out to `jobs` workers until there are none, or the time is up."""
+    """Hand the trials out to the workers until there are none, or the time is up."""
     waiting = iter(trials)
     lock = threading.Lock()
     outcomes: list[Outcome] = []
 
     def work(number: int) -> None:
-        with Worker(scratch / f"worker-{number}") as worker:
+        with Worker(scratch / f"worker-{number}", options.operations) as worker:
             while deadline is None or time.monotonic() < deadline:
                 with lock:
                     trial = next(waiting, None)
@@ -104,8 +103,8 @@ def _try_all(
                 with lock:
                     outcomes.append(outcome)
 
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(work, number) for number in range(jobs)}
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        running = {pool.submit(work, number) for number in range(options.jobs)}
         while running:
             done, running = concurrent.futures.wait(running, timeout=PROGRESS_S)
             for future in done:

@@ -3,6 +3,8 @@
 It never opens a database and never starts a thread itself, so that what it forks is clean. `Worker`
 is the other end: what tests and `run_all.py` talk to.
 
+    -> {"names": null}
+    <- {"names": ["commit", ...]}
     -> {"plan": "commit"}
     <- {"calls": [[thread, syscall, nth, arguments], ...]}
     -> {"try": ["commit", thread, syscall, nth, arguments, kind]}
@@ -54,6 +56,11 @@ class Worker:
         self._process.wait(60)
         self._process.stdout.close()
 
+    def operations(self) -> list[str]:
+        """Return the names of what can be made to fail."""
+        names: list[str] = self._ask({"names": None})["names"]
+        return names
+
     def plan(self, operation: str) -> list[Call]:
         return [Call(*fields) for fields in self._ask({"plan": operation})["calls"]]
 
@@ -78,25 +85,33 @@ class Worker:
 def main(scratch: Path, operations: str) -> None:
     """Answer questions until there are none."""
     block_gate()
+    importlib.import_module("pickle")  # rocksdict loads it with the first database
     known: dict[str, Operation] = importlib.import_module(operations).OPERATIONS
     rehearsals: dict[str, Rehearsal] = {}
     for line in sys.stdin:
-        question = json.loads(line)
-        answer: dict[str, Any]
-        name = question["plan"] if "plan" in question else question["try"][0]
         try:
-            if name not in rehearsals:
-                rehearsals[name] = Rehearsal(known[name], scratch)
-            if "plan" in question:
-                calls = rehearsals[name].plan()
-                answer = {"calls": [dataclasses.astuple(call) for call in calls]}
-            else:
-                _, *fields, kind = question["try"]
-                answer = dataclasses.asdict(rehearsals[name].try_fault(Call(*fields), kind))
+            answer = _answer(json.loads(line), known, rehearsals, scratch)
         except RuntimeError as error:
             answer = {"problem": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _answer(
+    question: dict[str, Any],
+    known: dict[str, Operation],
+    rehearsals: dict[str, Rehearsal],
+    scratch: Path,
+) -> dict[str, Any]:
+    if "names" in question:
+        return {"names": list(known)}
+    name = question["plan"] if "plan" in question else question["try"][0]
+    if name not in rehearsals:
+        rehearsals[name] = Rehearsal(known[name], scratch)
+    if "plan" in question:
+        return {"calls": [dataclasses.astuple(call) for call in rehearsals[name].plan()]}
+    _, *fields, kind = question["try"]
+    return dataclasses.asdict(rehearsals[name].try_fault(Call(*fields), kind))
 
 
 if __name__ == "__main__":
