@@ -154,9 +154,9 @@ def namespace_as_a_container(
 ) -> Iterator[Container]:
     hosts = tmp_path / "hosts"
     hosts.write_text(f"127.0.0.1 localhost {SERVICE}\n")
+    alone = ["unshare", "--user", "--map-root-user", "--mount", "--net"]
     holder = subprocess.Popen(
-        ["unshare", "--user", "--map-root-user", "--mount", "--net"]
-        + ["bash", "-c", ENTER, "enter", str(hosts)],
+        [*alone, "bash", "-c", ENTER, "enter", str(hosts)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
