@@ -1,0 +1,179 @@
+"""A table of routes as an ASGI application: bounded bodies, errors as answers, nothing cached.
+
+No framework: some twenty exact paths, each with its methods. A handler is given a whole request
+and returns an answer or raises an error of the tree; anything else that it raises is a bug, which
+is logged and answered with 500.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from qed.errors import FatalError, MalformedError, NotFoundError, QedError, TooLargeError
+from qed.web.limits import WebLimits
+from qed.web.messages import TEXT, Answer, Header, Request
+from qed.web.problems import answer_error
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Handler = Callable[[Request], Awaitable[Answer]]
+
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_CLOSE: Header = (b"connection", b"close")
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_BUG = Answer(500, b"the server has a bug; its log says where\n", TEXT)
+
+
+class _DisconnectedError(Exception):
+    """The client went away before its request was whole; nobody is there to be answered."""
+
+
+class _OversizeBodyError(TooLargeError):
+    """The body is above its bound and part of it is unread, so the connection cannot go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one exact path."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+@dataclass(slots=True)
+class Application:
+    """Answer requests by a table of routes; an ASGI application.
+
+    `on_fatal` is called, on the loop's thread, with each `FatalError` that a handler raised, after
+    it was answered: the owner of the process decides to stop.
+    """
+
+    routes: Sequence[Route]
+    limits: WebLimits
+    on_fatal: Callable[[FatalError], None] = lambda _error: None
+    _table: Mapping[str, Mapping[str, Handler]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Build the look-up; two routes for one method and path are a bug."""
+        table: dict[str, dict[str, Handler]] = {}
+        for route in self.routes:
+            methods = table.setdefault(route.path, {})
+            if route.method in methods:
+                raise AssertionError(f"two routes for {route.method} {route.path}")
+            methods[route.method] = route.handler
+        self._table = table
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = scope["headers"]
+        try:
+            answer = await self._answer(scope, receive)
+        except _DisconnectedError:
+            return
+        except _OversizeBodyError as error:
+            await _refuse_body(answer_error(error, headers), receive, send, self.limits.linger_s)
+            return
+        except FatalError as error:
+            structlog.get_logger().error("request failed", path=scope["path"], why=error.message)
+            await _send(send, answer_error(error, headers))
+            self.on_fatal(error)
+            return
+        except QedError as error:
+            answer = answer_error(error, headers)
+        except Exception:  # noqa: BLE001  # one bug fails one request; the log has its traceback
+            structlog.get_logger().exception("bug in a handler", path=scope["path"])
+            answer = _BUG
+        await _send(send, answer)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        path, method, headers = scope["path"], scope["method"], scope["headers"]
+        methods = self._table.get(path)
+        if methods is None:
+            raise NotFoundError("404 page not found")  # Go's words, as QED answers
+        handler = methods.get(method)
+        if handler is None:
+            allow = ", ".join(methods).encode()
+            return Answer(405, headers=((b"allow", allow),))
+        body = b""
+        if method in _WITH_BODY:
+            body = await read_body(headers, receive, self.limits.body_bytes)
+        return await handler(Request(method, path, scope["query_string"], headers, body))
+
+
+async def read_body(headers: Sequence[Header], receive: Receive, limit_bytes: int) -> bytes:
+    """Return the whole body; one above the limit is a `TooLargeError` as early as it shows.
+
+    With a `Content-Length` that is before the first byte is read (and before `100 Continue` is
+    sent), without one as soon as more than the limit has arrived.
+    """
+    for name, value in headers:
+        if name == b"content-length" and _number(value) > limit_bytes:
+            raise _too_large(limit_bytes)
+        if name == b"content-encoding" and value.lower() != b"identity":
+            raise MalformedError("a compressed body is not understood: send it as it is")
+    chunks: list[bytes] = []
+    size_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _DisconnectedError
+        chunk = message.get("body", b"")
+        size_bytes += len(chunk)
+        if size_bytes > limit_bytes:
+            raise _too_large(limit_bytes)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _number(value: bytes) -> int:
+    # The parser below has refused everything but digits; the bound keeps int() from long work.
+    if not value.isdigit() or len(value) > 20:  # noqa: PLR2004  # digits of a 64-bit number
+        raise MalformedError("the Content-Length is not a number of bytes")
+    return int(value)
+
+
+def _too_large(limit_bytes: int) -> _OversizeBodyError:
+    return _OversizeBodyError(
+        f"the body is larger than the {limit_bytes} bytes that one request may have",
+        hint="split it over several requests",
+    )
+
+
+def _head(answer: Answer) -> MutableMapping[str, Any]:
+    headers = [_NO_STORE, *answer.headers]
+    if answer.content_type:
+        headers.append((b"content-type", answer.content_type))
+    if answer.status != 204:  # noqa: PLR2004  # no content has no length either
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    await send(_head(answer))
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _refuse_body(answer: Answer, receive: Receive, send: Send, linger_s: float) -> None:
+    """Answer at once, then read the rest away for a while, and close.
+
+    Closing with unread bytes makes the kernel send a reset, which can overtake the answer: the
+    client would see a broken connection instead of the sentence.
+    """
+    head = _head(Answer(answer.status, answer.body, answer.content_type, (*answer.headers, _CLOSE)))
+    await send(head)
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    try:
+        async with asyncio.timeout(linger_s):
+            while (await receive()).get("more_body", False):
+                pass
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b""})
