@@ -97,6 +97,21 @@ def read_objects(fields: Fields, name: str, names: Sequence[str]) -> list[Fields
     return value
 
 
+def read_optional_object(fields: Fields, name: str, names: Sequence[str]) -> Fields | None:
+    """Return an object that has exactly these names, or None where null stands."""
+    if fields.get(name) is None:
+        return None
+    return read_objects({name: [fields[name]]}, name, names)[0]
+
+
+def read_names(fields: Fields, name: str) -> list[str]:
+    """Return a list of texts."""
+    value = fields.get(name)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise MalformedError(f"its {name} is not a list of texts")
+    return value
+
+
 def format_hex(value: bytes | None) -> str | None:
     """Return bytes in hex, None as null."""
     return None if value is None else value.hex()

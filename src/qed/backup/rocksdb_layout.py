@@ -4,7 +4,8 @@
 <backup dir>/meta/<id>                  text, see `format_meta`
 <backup dir>/private/<id>/              CURRENT, MANIFEST-*, OPTIONS-*, *.log
 <backup dir>/shared/<number>.sst        QED's own form, read only
-<backup dir>/shared_checksum/           <number>_s<session>_<size>.sst, written; <number>_<crc>_<size>.sst
+<backup dir>/shared_checksum/           <number>_s<session>_<size>.sst, which we write,
+                                        and <number>_<crc>_<size>.sst for tables without session
 ```
 
 Everything parsed here comes from a directory that anybody may have written to: the parsers bound,
@@ -15,6 +16,7 @@ Source: SPEC 9; RocksDB `utilities/backup/backup_engine.cc`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qed.errors import MalformedError
@@ -225,6 +227,13 @@ def parse_current(data: bytes) -> str:
     return match[1].decode("ascii")
 
 
-def is_of_qed(manifest: bytes) -> bool:
-    """Return whether a MANIFEST adds the column families of QED itself, whose data ours is not."""
-    return all(family in manifest for family in _FAMILIES_OF_QED)
+def is_of_qed(manifest: Iterable[bytes]) -> bool:
+    """Return whether a MANIFEST, given in chunks, adds QED's own column families."""
+    missing = set(_FAMILIES_OF_QED)
+    longest = max(len(family) for family in _FAMILIES_OF_QED)
+    tail = b""
+    for chunk in manifest:
+        window = tail + chunk
+        missing -= {family for family in missing if family in window}
+        tail = window[-longest:]
+    return not missing

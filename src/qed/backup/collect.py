@@ -1,0 +1,113 @@
+"""What may be removed from a backup directory, and who decides it.
+
+RocksDB's own engine takes a damaged backup for garbage: one missing file and one collection, and
+backups that could have been recovered are gone. Here nothing is removed while anything cannot be
+read or refers to something that is missing, and the sentences say which. Callers hold the
+directory's lock for writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from qed import durable
+from qed.backup import manifest as manifests
+from qed.backup import rocksdb_layout as layout
+from qed.backup.manifest import Ids
+from qed.backup.repository import Repository, is_temporary
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection removed, or the sentences because of which it removed nothing."""
+
+    removed: tuple[str, ...]
+    kept_because: tuple[str, ...]
+
+
+def plan_collection(repository: Repository) -> list[str]:
+    """Return the files that no backup refers to, as paths below the backup directory. Pure."""
+    needed = {
+        file.path
+        for entry in repository.entries.values()
+        if entry.meta
+        for file in entry.meta.files
+    }
+    return sorted(path for path in repository.files if path not in needed and _is_known(path))
+
+
+def _is_known(path: str) -> bool:
+    """Return whether a file's name is one that a backup may have; others are not ours to remove."""
+    folder, _, name = path.rpartition("/")
+    if folder in {layout.SHARED, layout.SHARED_CHECKSUM}:
+        return layout.is_shared_name(folder, name)
+    return layout.is_private(name) or layout.is_table(name)
+
+
+def collect(repository: Repository) -> Collected:
+    """Remove every file that no backup refers to, unless anything is wrong in the directory.
+
+    Stop here at any removal: what is gone was needed by nobody, the next collection takes the rest.
+    """
+    problems = repository.problems
+    if problems:
+        return Collected((), tuple(problems))
+    removed = plan_collection(repository)
+    for path in removed:
+        with durable.storage_errors("remove", repository.directory / path):
+            (repository.directory / path).unlink(missing_ok=True)
+    _remove_temporaries(repository)
+    for folder in sorted({path.rpartition("/")[0] for path in removed}):
+        durable.sync_directory(repository.directory / folder)
+    _remove_empty_private(repository)
+    return Collected(tuple(removed), ())
+
+
+def _remove_temporaries(repository: Repository) -> None:
+    folders = (layout.META, layout.SHARED_CHECKSUM, manifests.MANIFESTS, manifests.DELETED, "qed")
+    for folder in folders:
+        with durable.storage_errors("read", repository.directory / folder):
+            if not (repository.directory / folder).is_dir():
+                continue
+            for path in list((repository.directory / folder).iterdir()):
+                if is_temporary(path.name):
+                    path.unlink(missing_ok=True)
+
+
+def _remove_empty_private(repository: Repository) -> None:
+    private = repository.directory / layout.PRIVATE
+    emptied = False
+    for number in _private_without_backup(repository):
+        with durable.storage_errors("remove", private / str(number)):
+            if not any((private / str(number)).iterdir()):
+                (private / str(number)).rmdir()
+                emptied = True
+    if emptied:
+        durable.sync_directory(private)
+
+
+def _private_without_backup(repository: Repository) -> Iterator[int]:
+    return (number for number in repository.private_ids() if number not in repository.entries)
+
+
+def write_ids(repository: Repository, ids: Ids) -> None:
+    """Write the record of the ids; on return it survives a loss of power."""
+    durable.make_directory(repository.directory / manifests.DIRECTORY)
+    durable.write_file(repository.directory / manifests.IDS, manifests.encode_ids(ids))
+
+
+def forget_unfinished(repository: Repository) -> None:
+    """Undo what an interrupted creation left, or note that it was finished after all.
+
+    A creation that was stopped before its meta got its name made no backup: its manifest is
+    removed here, its files by the next collection.
+    """
+    unfinished = repository.ids.unfinished
+    if unfinished is None:
+        return
+    if unfinished not in repository.entries:
+        durable.make_directory(repository.directory / manifests.MANIFESTS)
+        durable.remove_file(repository.directory / manifests.manifest_path(unfinished))
+    # Stop here: the record still names the backup, and the next call does the same again.
+    write_ids(repository, Ids(max(repository.ids.highest, unfinished), None))

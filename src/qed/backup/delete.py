@@ -1,0 +1,74 @@
+"""Delete one backup; files that another one needs stay."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from qed import durable
+from qed.backup import manifest as manifests
+from qed.backup import rocksdb_layout as layout
+from qed.backup.collect import Collected, collect, forget_unfinished, write_ids
+from qed.backup.directory_lock import lock_backups
+from qed.backup.manifest import Ids, Tombstone
+from qed.backup.repository import Repository, read_repository
+from qed.errors import NotFoundError
+
+
+def delete_backup(directory: Path, backup_id: int) -> Collected:
+    """Delete a backup and remove what no other one needs; its id is never used again.
+
+    A damaged backup can be deleted as well. While anything else in the directory is damaged, the
+    files stay, and the answer says because of what.
+
+    Raises:
+        RequestError: there is no such backup (the ids there are stand in the sentence).
+        UnavailableError: somebody else works in the directory.
+        FatalError: the system refused a write; the backup is there as before, or gone.
+    """
+    if not directory.is_dir():
+        raise NotFoundError(f"the backup directory {directory} does not exist")
+    with lock_backups(directory, exclusive=True):
+        # 1. Finish what an earlier, interrupted call began.
+        forget_unfinished(read_repository(directory))
+        repository = read_repository(directory)
+        if backup_id not in repository.entries:
+            raise unknown_backup(repository, backup_id)
+        # 2. The id is spent, whoever made the backup.
+        write_ids(repository, Ids(max(repository.ids.highest, backup_id), None))
+        # 3. Say what is about to be deleted. Stop here: a tombstone of a backup that exists, which
+        #    the next deletion writes again.
+        _write_tombstone(repository, backup_id)
+        # 4. Stop here: from now on there is no such backup; the rest is tidied by the next call.
+        durable.make_directory(directory / layout.META)
+        durable.remove_file(directory / layout.META / str(backup_id))
+        if repository.manifests.get(backup_id):
+            durable.remove_file(directory / manifests.manifest_path(backup_id))
+        # 5. Only now, and only if everything else can be read, its files.
+        return collect(read_repository(directory))
+
+
+def unknown_backup(repository: Repository, backup_id: int) -> NotFoundError:
+    """Return the refusal of an id that is not there, which lists those that are."""
+    there = ", ".join(str(number) for number in sorted(repository.entries))
+    listed = f"there are {there}" if there else "there are none"
+    return NotFoundError(
+        f"there is no backup {backup_id} in {repository.directory}: {listed}",
+        hint="list them with `qed backup list`",
+    )
+
+
+def _write_tombstone(repository: Repository, backup_id: int) -> None:
+    stored = repository.manifests.get(backup_id)
+    manifest = stored.manifest if stored else None
+    tombstone = Tombstone(
+        id=backup_id,
+        uuid=manifest.uuid if manifest else None,
+        deleted_s=int(time.time()),
+        meta_sha256=repository.entries[backup_id].meta_sha256,
+        manifest_sha256=stored.sha256 if stored else None,
+        previous_sha256=manifest.previous_sha256 if manifest else None,
+    )
+    path = repository.directory / manifests.tombstone_path(tombstone)
+    durable.make_directory(path.parent)
+    durable.write_file(path, manifests.encode_tombstone(tombstone))

@@ -1,0 +1,159 @@
+"""Restore a backup: verify all of it, stage it, decide, swap. Nothing before the swap is touched.
+
+A server that runs on the target goes on undisturbed; the swap then happens at its next start, by
+the same function, `finish_pending`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from qed import durable
+from qed.backup.checksums import Meter, Progress
+from qed.backup.directory_lock import lock_backups
+from qed.backup.pending import Pending
+from qed.backup.repository import read_repository
+from qed.backup.rocksdb_layout import META
+from qed.backup.stage import (
+    RESTORE,
+    lock_restore,
+    read_commit,
+    write_commit,
+    write_stage,
+)
+from qed.backup.swap import Swapped, clear_restore, is_half_done, swap
+from qed.backup.verify import RestorePlan, explain_older, plan_restore, verify_backup
+from qed.database import lock_owner, locked_error
+from qed.errors import ConflictError, DamagedError, LockedError, NotFoundError
+from qed.trees.values import NO_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore has done.
+
+    `swapped` is None when somebody holds the database: then the restore is decided, and the next
+    start finishes it. `manifest` says whether a manifest of ours vouched for the backup.
+    """
+
+    backup_id: int
+    version_text: str
+    manifest: bool
+    target: Path
+    swapped: Swapped | None
+
+    @property
+    def kept_aside(self) -> Path | None:
+        """Where the database lies that was there, None when there was none, or not yet."""
+        return self.swapped.kept_aside if self.swapped else None
+
+
+def restore_backup(
+    directory: Path, target: Path, backup_id: int | None = None, *, progress: Progress | None = None
+) -> Restored:
+    """Restore a backup, the newest one when no id is given, into a database's directory.
+
+    `progress` counts every byte twice: once verified, once copied.
+
+    Raises:
+        RequestError: there is no such backup or no such backup directory; nothing was created.
+        UnavailableError: somebody else works in the backup directory, or restores.
+        FatalError: the backup is damaged (the sentence names the file, the hint the command for
+            the next older one), or the system refused a write. The target is as it was.
+
+    Cost: two reads and one write of the backup.
+    """
+    _check_paths(directory, target)
+    with lock_backups(directory, exclusive=False):
+        # 1. Choose and verify. Stop here: the target was not touched.
+        plan, meter = _verify(directory, target, backup_id, progress)
+        # 2. Stage.
+        durable.make_directory(target / RESTORE)
+        with lock_restore(target):
+            _finish_half_done(target)
+            pending = write_stage(plan, target, meter)
+            # 3. Decide; a restore that was decided earlier and not swapped is replaced.
+            write_commit(target, pending)
+            # Stop here: the restore will be finished by the next start.
+            clear_restore(target, keep=pending.stage)
+            # 4. Swap, unless a server has the database.
+            swapped = _swap_if_free(target, pending)
+    version = pending.size - 1 if pending.size else NO_VERSION
+    return Restored(plan.backup_id, str(version), plan.manifest is not None, target, swapped)
+
+
+def finish_pending(database: Path) -> Swapped | None:
+    """Swap in the restore that was decided for a database, if there is one; a start calls this.
+
+    The caller holds the database's lock and has not opened it.
+
+    Raises:
+        UnavailableError: a restore into this database is being staged.
+        RequestError: another program has used the database since; the hint names the ways out.
+        FatalError: the staged files are damaged, or the system refused a move.
+    """
+    if not (database / RESTORE).is_dir():
+        return None
+    with lock_restore(database):
+        pending = read_commit(database)
+        if pending is None:
+            clear_restore(database)
+            return None
+        if lock_owner(database) is not None:
+            raise locked_error(database)
+        return swap(database, pending)
+
+
+def _check_paths(directory: Path, target: Path) -> None:
+    if not directory.is_dir():
+        raise NotFoundError(
+            f"the backup directory {directory} does not exist",
+            hint="name the directory that `qed backup create` writes to, by default "
+            "<db-path>/backups",
+        )
+    if not (directory / META).is_dir():
+        raise NotFoundError(f"{directory} is not a backup directory: it has no directory {META}")
+    if target.exists() and not target.is_dir():
+        raise ConflictError(f"{target} is in the way: it is not a directory")
+    inner, outer = target.resolve(), directory.resolve()
+    if inner == outer or outer in inner.parents:
+        raise ConflictError(f"{target} lies in the backup directory {directory}")
+
+
+def _verify(
+    directory: Path, target: Path, backup_id: int | None, progress: Progress | None
+) -> tuple[RestorePlan, Meter]:
+    repository = read_repository(directory)
+    try:
+        plan = plan_restore(repository, backup_id)
+        meter = Meter(2 * plan.size_bytes, progress)
+        verify_backup(plan, meter)
+    except DamagedError as error:
+        chosen = max(repository.entries) if backup_id is None else backup_id
+        error.hint = explain_older(repository, error, target, chosen)
+        raise
+    return plan, meter
+
+
+def _finish_half_done(target: Path) -> None:
+    """Finish a swap that was stopped between two moves: its files belong together."""
+    with contextlib.suppress(DamagedError):
+        pending = read_commit(target)
+        if pending is not None and is_half_done(target, pending):
+            _swap_now(target, pending)
+
+
+def _swap_if_free(target: Path, pending: Pending) -> Swapped | None:
+    try:
+        return _swap_now(target, pending)
+    except LockedError:
+        return None
+
+
+def _swap_now(target: Path, pending: Pending) -> Swapped:
+    with durable.lock_directory(target, exclusive=True):
+        if lock_owner(target) is not None:
+            raise locked_error(target)
+        return swap(target, pending)
