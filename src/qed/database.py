@@ -23,9 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import struct
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -60,8 +58,6 @@ DEFAULT_FAMILY = "default"  # RocksDB makes it, whatever else there is
 SCAN_ROWS = 512  # rows that `scan` takes at a time; no iterator lives between two takes
 SCAN_BYTES = 1024 * 1024
 
-# Digests do not compress (a table of 10^5 random ones: 99.9 % with LZ4, 99.8 % with Zstandard).
-_COMPRESSION = DBCompressionType.none
 _TABLE_FORMAT = 5  # 6, the library's default, cannot be opened by Debian 12's `ldb`
 _BLOCK_CACHE_BYTES = 8 * 1024 * 1024
 _WRITE_BUFFER_BYTES = 8 * 1024 * 1024
@@ -95,16 +91,7 @@ def lock_owner(path: Path) -> int | None:
     with _open_paths_lock:
         if os.path.realpath(path) in _open_paths:
             return os.getpid()
-    try:
-        descriptor = os.open(path / "LOCK", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        asked = struct.pack("@hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _, _, _, pid = struct.unpack("@hhqqi", fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
-    finally:
-        os.close(descriptor)
-    return None if kind == fcntl.F_UNLCK else int(pid)
+    return durable.lock_owner(path / "LOCK")
 
 
 def locked_error(path: Path) -> LockedError:
@@ -141,8 +128,8 @@ class Database:
     def create(cls, path: Path, families: Sequence[str]) -> Database:
         """Create an empty database in a directory that exists.
 
-        One that holds as much as a row is a `ConflictError` and stays as it is. A database without
-        any row is what an interrupted creation leaves: it is taken over.
+        One that holds as much as a row or a table is a `ConflictError` and stays as it is. Without
+        either it is what an interrupted creation leaves: it is taken over.
         """
         if holds_engine_files(path) and not cls._is_blank(path, families):
             raise ConflictError(
@@ -154,9 +141,9 @@ class Database:
     def open(cls, path: Path, families: Sequence[str], *, read_only: bool = False) -> Database:
         """Open what is there; never create.
 
-        A missing database is a `NotFoundError` and nothing is written. Opened for writing by
-        another process: `LockedError`. `read_only` takes no lock and leaves the directory as it
-        was: it is for a directory that no writer has, such as a checkpoint.
+        A missing database, or one whose creation was interrupted before its first row, is a
+        `NotFoundError`. Opened for writing by another process: `LockedError`. `read_only` takes no
+        lock and leaves the directory as it was: it is for one that no writer has, a checkpoint's.
         """
         if not holds_engine_files(path):
             raise NotFoundError(f"there is no database in {path}")
@@ -164,18 +151,19 @@ class Database:
             raise DamagedError(
                 f"{path} has tables but no file CURRENT", hint="restore a backup with `qed restore`"
             )
-        try:
-            if read_only:
-                return cls._start_read_only(path, families)
-            return cls._start(path, families, create=False)
-        except ConflictError as error:
-            if cls._is_blank(path, families):  # interrupted before it had all families
-                raise NotFoundError(f"there is no row in the database in {path}") from error
-            raise
+        if cls._is_blank(path, families):
+            raise NotFoundError(
+                f"{path} holds no row: its creation was interrupted", hint="create it again"
+            )
+        if read_only:
+            return cls._start_read_only(path, families)
+        return cls._start(path, families, create=False)
 
     @classmethod
     def _is_blank(cls, path: Path, families: Sequence[str]) -> bool:
-        """Return whether not a single row was ever committed there."""
+        """Return whether nothing was ever committed there, as far as the files can tell."""
+        if any(path.glob("*.sst")):
+            return False
         with _rocksdb_errors("open", path):
             present = Rdict.list_cf(str(path), _options(Cache(0), create=False))
         if not set(present) <= set(families):
@@ -193,14 +181,14 @@ class Database:
             if real in _open_paths:
                 raise LockedError(f"database {path} is open in this process already")
             _open_paths.add(real)
-        try:
-            with _rocksdb_errors("open", path):
+        with _rocksdb_errors("open", path):
+            try:
                 rdict = _open_rdict(path, families, AccessType.read_write(), create=create)
-            return cls(rdict, path, families, owns=True)
-        except BaseException:
-            with _open_paths_lock:
-                _open_paths.discard(real)
-            raise
+                return cls(rdict, path, families, owns=True)
+            except BaseException:
+                with _open_paths_lock:  # before the error is named: it may ask who has the lock
+                    _open_paths.discard(real)
+                raise
 
     @classmethod
     def _start_read_only(cls, path: Path, families: Sequence[str]) -> Database:
@@ -262,9 +250,9 @@ class Database:
         Stop here: none of the rows, or all of them.
         """
         batch = WriteBatch(raw_mode=True)
-        for family, key, value in puts:
-            batch.put(key, value, self._handles[family])
         with self._call("write") as rdict:
+            for family, key, value in puts:
+                batch.put(key, value, self._handles[family])
             rdict.write(batch)
             rdict.flush_wal(sync=True)
 
@@ -307,7 +295,6 @@ class Database:
             with _rocksdb_errors("close", self.path):
                 rdict.close()
         finally:
-            del rdict
             if self._owns:
                 with _open_paths_lock:
                     _open_paths.discard(os.path.realpath(self.path))
@@ -333,9 +320,8 @@ class Database:
 
 def _open_rdict(path: Path, families: Sequence[str], access: AccessType, *, create: bool) -> Rdict:
     cache = Cache(_BLOCK_CACHE_BYTES)
-    options = {name: _options(cache, create=create) for name in families}
-    main = _options(cache, create=create)
-    return Rdict(str(path), main, column_families=options, access_type=access)
+    main, *others = (_options(cache, create=create) for _ in ("", *families))
+    return Rdict(str(path), main, dict(zip(families, others, strict=True)), access)
 
 
 def _options(cache: Cache, *, create: bool) -> Options:
@@ -345,7 +331,8 @@ def _options(cache: Cache, *, create: bool) -> Options:
     options.create_missing_column_families(create)
     options.set_paranoid_checks(True)
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
-    options.set_compression_type(_COMPRESSION())
+    # Digests do not compress: a table of 10^5 shrinks to 99.9 % with LZ4, 99.8 % with Zstandard.
+    options.set_compression_type(DBCompressionType.none())
     table = BlockBasedOptions()
     table.set_format_version(_TABLE_FORMAT)
     table.set_block_cache(cache)
@@ -380,12 +367,12 @@ def _named_error(what: str, path: Path, text: str) -> QedError:
     locked = "While lock file" in text and text.endswith(os.strerror(errno.EAGAIN))
     if locked or "lock hold by current process" in text:
         return locked_error(path)
-    if text.startswith("Corruption:"):
+    if text.startswith(("Corruption:", "Invalid argument: Column family not found")):
         return DamagedError(
             f"{path} is damaged: {text}",
             hint="restore a backup with `qed restore`; the damaged files are kept aside",
         )
-    if text.startswith("Invalid argument:") and "olumn famil" in text:
+    if text.startswith("Invalid argument: Column families not opened"):
         return ConflictError(
             f"{path} holds another database than one of this program: {text}",
             hint="name another directory",

@@ -21,6 +21,7 @@ import hashlib
 import os
 import shutil
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -263,3 +264,26 @@ def lock_directory(path: Path, *, exclusive: bool) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def lock_owner(path: Path) -> int | None:
+    """Return the process that holds a POSIX lock on a file, None when nobody does or can be asked.
+
+    Never ask about a file that this process has locked: the kernel does not count a process's own
+    locks, and closing the descriptor that asks would drop them.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # struct flock: type, whence, start, length (0: to the end of the file), process.
+        asked = struct.pack("@hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, owner = struct.unpack(
+            "@hhqqi", fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
+        )
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None if kind == fcntl.F_UNLCK else int(owner)

@@ -1,6 +1,7 @@
 """Files that survive power loss: what is synced when, and what is left after a failure."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -409,3 +410,19 @@ def test_a_file_system_without_locks_is_said(
         durable.lock_directory(tmp_path, exclusive=True),
     ):
         pass
+
+
+def test_the_owner_of_a_posix_lock_is_known_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "LOCK"
+    path.touch()
+    assert durable.lock_owner(path) is None
+    assert durable.lock_owner(tmp_path / "missing") is None
+    code = (
+        "import sys, pathlib, qed.durable; print(qed.durable.lock_owner(pathlib.Path(sys.argv[1])))"
+    )
+    with path.open("rb+") as locked:
+        fcntl.lockf(locked, fcntl.LOCK_EX)
+        asked = subprocess.run(
+            [sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True
+        )
+        assert asked.stdout.strip() == str(os.getpid())

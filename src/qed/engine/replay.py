@@ -16,7 +16,7 @@ from qed.engine import rows
 from qed.engine.group import newest_entries
 from qed.engine.rows import Head, Identity, StoredGroup
 from qed.engine.state import State, View, empty_head
-from qed.errors import DamagedError, NotFoundError
+from qed.errors import DamagedError
 from qed.trees import hyper
 from qed.trees.hyper import Tree
 from qed.trees.values import DIGEST_BYTES
@@ -43,17 +43,12 @@ class Verified:
 def read_meta(database: Database) -> tuple[Identity, Head]:
     """Return what the meta rows say; they have not been compared with the groups.
 
-    No row at all is what an interrupted creation leaves: a `NotFoundError`. A later format is a
-    `NewerFormatError`, rows that are missing or contradict each other a `DamagedError`.
+    A later format is a `NewerFormatError`, rows that are missing or contradict each other a
+    `DamagedError`.
     """
     keys = [rows.FORMAT_KEY, rows.LOG_KEY, rows.NODE_KEY, rows.HEAD_KEY]
     format_value, log_value, node_value, head_value = database.get(rows.META, keys)
     if format_value is None:
-        if log_value is head_value is None and not any(True for _ in database.scan(rows.LOG, b"")):
-            raise NotFoundError(
-                f"{database.path} holds no log: its creation was interrupted",
-                hint="create it again",
-            )
         raise DamagedError("the row default/format is missing", hint=rows.RESTORE_HINT)
     rows.check_format(format_value)
     identity = rows.decode_identity(log_value, node_value)
