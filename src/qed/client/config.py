@@ -120,7 +120,12 @@ def parse_endpoint(text: str) -> str:
             f"the endpoint {shown} has no scheme",
             hint="write it as http://<host>:<port> or https://<host>:<port>",
         )
-    if "@" in parts.netloc or "?" in text or "#" in text or _PATH.match(parts.path) is None:
+    if (
+        {"@", "%"} & set(parts.netloc)
+        or "?" in text
+        or "#" in text
+        or _PATH.match(parts.path) is None
+    ):
         raise MalformedError(f"the endpoint {shown} has more than scheme, host, port and path")
     place = host if port is None else f"{host}:{port}"
     return f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
