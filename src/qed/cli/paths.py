@@ -1,0 +1,26 @@
+"""Where things lie when nobody says where: below `$XDG_DATA_HOME/qed`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_home() -> Path:
+    """Return the directory of this user's data of qed.
+
+    Source: XDG Base Directory specification: a relative or empty value counts as not set.
+    """
+    said = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(said) if said.startswith("/") else Path.home() / ".local" / "share"
+    return base / "qed"
+
+
+def default_db_path() -> Path:
+    """Return the database of `qed server start` without `--db-path`."""
+    return data_home() / "db"
+
+
+def default_dev_path() -> Path:
+    """Return the directory of `qed dev` without `--path`."""
+    return data_home() / "dev"
