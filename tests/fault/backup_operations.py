@@ -11,7 +11,8 @@ from fault.backup_judges import BACKUPS, fill_with_backups, judge_backups
 from fault.judges import fill, judge_log
 from fault.trial import Acknowledge, Aftermath
 from qed.backup.create import create_backup
-from qed.backup.repository import delete_backup, list_backups
+from qed.backup.delete import delete_backup
+from qed.backup.repository import list_backups
 from qed.engine.log import Log
 from qed.errors import NotFoundError
 

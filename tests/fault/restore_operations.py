@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from qed.backup.restore import finish_pending, restore_backup
-
 from fault.backup_judges import BACKUPS, fill_with_backups, judge_backups
 from fault.judges import digests, judge_log
 from fault.trial import Acknowledge, Aftermath
 from qed import durable
+from qed.backup.leftovers import clean_leftovers
+from qed.backup.restore import finish_pending, restore_backup
 from qed.engine.check import check, holds_engine_files
 from qed.engine.log import Log
 
@@ -22,6 +22,7 @@ def _start(path: Path) -> None:
     """Do what a server's start does before it serves."""
     with durable.lock_directory(path, exclusive=True):
         finish_pending(path)
+        clean_leftovers(path)
         Log.open(path, held=True).close()
 
 
