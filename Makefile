@@ -56,8 +56,8 @@ faults: packages $(VENV)  ## fail and kill at every system call (FAULT_MINUTES=1
 soak: $(VENV)  ## the tests that take many minutes
 	$(PYTEST) -m soak
 
-bench: $(VENV)  ## adds, bulks and proofs a second, beside what this machine can hash
-	$(BIN)/python benchmarks/http.py
+bench: packages $(VENV)  ## adds, bulks and proofs a second, beside what this machine can hash
+	$(BIN)/python benchmarks/over_http.py
 
 coverage: packages $(VENV)  ## the lines and branches that no test reaches
 	$(BIN)/coverage run -m pytest -m "not slow and not fault"
