@@ -97,12 +97,17 @@ def write_ids(repository: Repository, ids: Ids) -> None:
     durable.write_file(repository.directory / manifests.IDS, manifests.encode_ids(ids))
 
 
-def forget_unfinished(repository: Repository) -> None:
-    """Undo what an interrupted creation left, or note that it was finished after all.
+def finish_interrupted(repository: Repository) -> None:
+    """Tidy what an interrupted creation or deletion left, so that nothing of it is misread.
 
-    A creation that was stopped before its meta got its name made no backup: its manifest is
-    removed here, its files by the next collection.
+    A creation that was stopped before its meta got its name made no backup, and one whose
+    tombstone is written and whose meta is gone was deleted: their manifests are removed here,
+    their files by the next collection.
     """
+    deleted = {tombstone.manifest_sha256 for tombstone in repository.tombstones}
+    for backup_id, stored in repository.manifests.items():
+        if backup_id not in repository.entries and stored.sha256 in deleted:
+            durable.remove_file(repository.directory / manifests.manifest_path(backup_id))
     unfinished = repository.ids.unfinished
     if unfinished is None:
         return

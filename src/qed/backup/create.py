@@ -19,7 +19,7 @@ from qed import durable
 from qed.backup import manifest as manifests
 from qed.backup import rocksdb_layout as layout
 from qed.backup.checksums import Meter, Progress, Sums, copy_and_sum, sum_file
-from qed.backup.collect import collect, forget_unfinished, write_ids
+from qed.backup.collect import collect, finish_interrupted, write_ids
 from qed.backup.directory_lock import lock_backups
 from qed.backup.manifest import Ids, Manifest, ManifestFile
 from qed.backup.repository import BackupInfo, Repository, info_of, read_repository
@@ -84,7 +84,7 @@ def create_backup(
 
 def _settle(directory: Path) -> Repository:
     repository = read_repository(directory)
-    forget_unfinished(repository)
+    finish_interrupted(repository)
     repository = read_repository(directory)
     collect(repository)
     return read_repository(directory)

@@ -8,7 +8,7 @@ from pathlib import Path
 from qed import durable
 from qed.backup import manifest as manifests
 from qed.backup import rocksdb_layout as layout
-from qed.backup.collect import Collected, collect, forget_unfinished, write_ids
+from qed.backup.collect import Collected, collect, finish_interrupted, write_ids
 from qed.backup.directory_lock import lock_backups
 from qed.backup.manifest import Ids, Tombstone
 from qed.backup.repository import Repository, read_repository
@@ -30,7 +30,7 @@ def delete_backup(directory: Path, backup_id: int) -> Collected:
         raise NotFoundError(f"the backup directory {directory} does not exist")
     with lock_backups(directory, exclusive=True):
         # 1. Finish what an earlier, interrupted call began.
-        forget_unfinished(read_repository(directory))
+        finish_interrupted(read_repository(directory))
         repository = read_repository(directory)
         if backup_id not in repository.entries:
             raise unknown_backup(repository, backup_id)

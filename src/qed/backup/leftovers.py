@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from qed import durable
-from qed.backup.restore import finish_pending
-from qed.backup.stage import RESTORE, commit_path
+from qed.backup.stage import RESTORE, commit_path, lock_restore
+from qed.backup.swap import clear_restore
+from qed.errors import LockedError
 
 CHECKPOINTS = "qed-checkpoints"
 
@@ -18,5 +20,9 @@ def clean_leftovers(database: Path) -> None:
     """
     if (database / CHECKPOINTS).is_dir():
         durable.remove_tree(database / CHECKPOINTS)
-    if (database / RESTORE).is_dir() and not commit_path(database).exists():
-        finish_pending(database)
+    if not (database / RESTORE).is_dir():
+        return
+    # Somebody who holds the lock is staging right now: what lies there is not a leftover.
+    with contextlib.suppress(LockedError), lock_restore(database):
+        if not commit_path(database).exists():
+            clear_restore(database)

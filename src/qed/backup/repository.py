@@ -21,7 +21,7 @@ from qed.backup import manifest as manifests
 from qed.backup import rocksdb_layout as layout
 from qed.backup.manifest import Ids, Manifest, Tombstone
 from qed.backup.rocksdb_layout import Meta
-from qed.errors import MalformedError, NotFoundError, QedError
+from qed.errors import MalformedError, NewerFormatError, NotFoundError, QedError
 
 _T = TypeVar("_T")
 
@@ -53,6 +53,7 @@ class Entry:
     meta_sha256: bytes | None
     manifest: Manifest | None
     problem: str
+    newer: bool = False  # the problem is that a later version of this program made it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class StoredManifest:
     sha256: bytes
     manifest: Manifest | None
     problem: str
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,7 @@ def _bind(directory: Path, entry: Entry, stored: StoredManifest | None) -> Entry
         return entry
     where = directory / manifests.manifest_path(entry.id)
     if stored.manifest is None:
-        return replace(entry, problem=f"backup {entry.id}: {stored.problem}")
+        return replace(entry, problem=f"backup {entry.id}: {stored.problem}", newer=stored.newer)
     same_files = [file.path for file in entry.meta.files] == [
         file.path for file in stored.manifest.files
     ]
@@ -267,7 +269,8 @@ def _read_manifest(directory: Path, backup_id: int) -> StoredManifest:
         manifest = manifests.decode_manifest(data, backup_id)
     except QedError as error:
         problem = f"{path} cannot be used: {error}"
-        return StoredManifest(hashlib.sha256(data).digest(), None, problem)
+        newer = isinstance(error, NewerFormatError)
+        return StoredManifest(hashlib.sha256(data).digest(), None, problem, newer)
     return StoredManifest(hashlib.sha256(data).digest(), manifest, "")
 
 

@@ -7,6 +7,8 @@ the same function, `finish_pending`.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +25,10 @@ from qed.backup.stage import (
     write_commit,
     write_stage,
 )
-from qed.backup.swap import Swapped, clear_restore, is_half_done, swap
+from qed.backup.swap import REPLACED, Swapped, clear_restore, is_half_done, swap
 from qed.backup.verify import RestorePlan, explain_older, plan_restore, verify_backup
 from qed.database import lock_owner, locked_error
-from qed.errors import ConflictError, DamagedError, LockedError, NotFoundError
+from qed.errors import ConflictError, DamagedError, LockedError, NotFoundError, StorageError
 from qed.trees.values import NO_VERSION
 
 
@@ -43,6 +45,25 @@ class Restored:
     manifest: bool
     target: Path
     swapped: Swapped | None
+
+    def describe(self) -> list[str]:
+        """Return what a person must know of it, a sentence a line, for standard error."""
+        lines = []
+        if not self.manifest:
+            lines.append(
+                f"backup {self.backup_id} has no manifest of this program: RocksDB's checksums of "
+                "it are right, but nothing says what it was when it was made"
+            )
+        if self.swapped is not None:
+            return [*lines, self.swapped.describe()]
+        return [
+            *lines,
+            f"a server is using {self.target}: backup {self.backup_id}, up to version "
+            f"{self.version_text}, is staged and will be in place when that server has been "
+            "restarted",
+            f"the database that is there now will be kept below {self.target / REPLACED}, with "
+            "every version that is added until then",
+        ]
 
     @property
     def kept_aside(self) -> Path | None:
@@ -69,6 +90,7 @@ def restore_backup(
     with lock_backups(directory, exclusive=False):
         # 1. Choose and verify. Stop here: the target was not touched.
         plan, meter = _verify(directory, target, backup_id, progress)
+        _check_space(plan, target)
         # 2. Stage.
         durable.make_directory(target / RESTORE)
         with lock_restore(target):
@@ -130,11 +152,26 @@ def _verify(
         plan = plan_restore(repository, backup_id)
         meter = Meter(2 * plan.size_bytes, progress)
         verify_backup(plan, meter)
-    except DamagedError as error:
+    except (DamagedError, StorageError) as error:
         chosen = max(repository.entries) if backup_id is None else backup_id
         error.hint = explain_older(repository, error, target, chosen)
         raise
     return plan, meter
+
+
+def _check_space(plan: RestorePlan, target: Path) -> None:
+    """Refuse a restore that the target's file system has no room for, before it is begun."""
+    there = next(path for path in (target, *target.absolute().parents) if path.exists())
+    with durable.storage_errors("look at", there):
+        found = os.statvfs(there)
+    free_bytes = found.f_bavail * found.f_frsize
+    if free_bytes < plan.size_bytes:
+        raise StorageError(
+            f"cannot restore into {target}: backup {plan.backup_id} has {plan.size_bytes} bytes, "
+            f"but only {free_bytes} are free there",
+            errno=errno.ENOSPC,
+            hint="free some space, then do it again; nothing was changed",
+        )
 
 
 def _finish_half_done(target: Path) -> None:

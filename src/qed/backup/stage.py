@@ -23,6 +23,7 @@ from pathlib import Path
 from qed import durable
 from qed.backup import rocksdb_layout as layout
 from qed.backup.checksums import Meter, copy_and_sum
+from qed.backup.ownership import give_to_owner
 from qed.backup.pending import LIMIT_BYTES, Pending, Replaced, decode_pending, encode_pending
 from qed.backup.verify import RestorePlan
 from qed.engine.check import read_head
@@ -81,6 +82,7 @@ def write_stage(plan: RestorePlan, database: Path, meter: Meter) -> Pending:
         durable.make_directory(path)
         _copy_files(plan, path, meter)
         head = _read_stage(plan, path)
+        give_to_owner([path.parent.parent, path.parent, path, *path.iterdir()], database)
         durable.sync_directory(path)
     except BaseException:
         with contextlib.suppress(StorageError):

@@ -12,7 +12,14 @@ from qed.backup.checksums import Meter, sum_file
 from qed.backup.delete import unknown_backup
 from qed.backup.manifest import Manifest
 from qed.backup.repository import Repository, version_text
-from qed.errors import ConflictError, DamagedError, MalformedError, NotFoundError, QedError
+from qed.errors import (
+    ConflictError,
+    DamagedError,
+    MalformedError,
+    NewerFormatError,
+    NotFoundError,
+    QedError,
+)
 from qed.trees.values import NO_VERSION
 
 _CURRENT_LIMIT_BYTES = 4096
@@ -64,6 +71,10 @@ def plan_restore(repository: Repository, backup_id: int | None) -> RestorePlan:
     entry = repository.entries.get(backup_id)
     if entry is None:
         raise unknown_backup(repository, backup_id)
+    if entry.newer:
+        raise NewerFormatError(
+            entry.problem, hint="restore it with the version of this program that made it"
+        )
     if entry.meta is None or entry.problem:
         raise DamagedError(entry.problem)
     crcs = {file.path: file.crc32c for file in entry.meta.files}
