@@ -100,7 +100,7 @@ def test_create_takes_over_what_has_no_row(directory, families) -> None:
 
 def test_another_programs_database_is_left_alone(directory) -> None:
     options = rocksdict.Options(raw_mode=True)
-    options.create_missing_column_families(True)
+    options.create_missing_column_families(create_missing_cfs=True)
     foreign = {"hyper": rocksdict.Options(raw_mode=True)}
     rocksdict.Rdict(str(directory), options, column_families=foreign).close()
     with pytest.raises(ConflictError, match="holds a database already"):
@@ -172,7 +172,7 @@ except LockedError as error:
     return done.stdout.strip()
 
 
-def test_a_checkpoint_holds_every_row_in_its_tables(database, directory, tmp_path) -> None:
+def test_a_checkpoint_holds_every_row_in_its_tables(database, tmp_path) -> None:
     database.commit([("log", b"a", b"1"), ("ends", b"a", b"2")])
     copy = tmp_path / "copy"
     database.checkpoint(copy)
