@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fault.syscalls import Call
 from fault.trial import Outcome, all_faults
-from fault.worker import Worker
+from fault.worker import Worker, memory_or
 
 Trial = tuple[str, Call, str]
 PROGRESS_S = 5.0
@@ -36,7 +36,8 @@ def main() -> int:
     if shutil.which("strace") is None:
         print("strace is missing: apt-get install strace", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="qed-faults-", dir=options.scratch) as scratch:
+    root = options.scratch or memory_or(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix="qed-faults-", dir=root) as scratch:
         return _run(options, Path(scratch))
 
 
@@ -46,7 +47,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the order of trials")
     parser.add_argument("--only", default="", help="the beginning of the names to try")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--scratch", help="where the copies lie (default: the temporary directory)")
+    parser.add_argument("--scratch", help="where the copies lie (default: in memory)")
     parser.add_argument("--operations", default="fault.operations", help="where they are declared")
     parser.add_argument("--list", action="store_true", help="only print the names")
     return parser.parse_args()
