@@ -27,6 +27,9 @@ _LOG = logging.getLogger(__name__)
 LEVELS = ("off", "fatal", "error", "warn", "info", "debug", "trace")
 
 _META = "qed.inherited"
+_OWN = "Flags"
+_SHARED = "Shared flags (also before the command)"
+_ACCEPTED = "Accepted as in QED, without effect"
 _WRITTEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT})
 
 
@@ -37,9 +40,9 @@ class Flag(click.Option):
         """Show the default of every flag that has one, durations as Go writes them."""
         self.accepted = accepted
         default = settings.get("default")
-        settings.setdefault("show_default", default not in (None, "", False))
         if isinstance(settings.get("type"), values.Duration):
-            settings["show_default"] = values.format_duration(float(default or 0))
+            settings.setdefault("show_default", values.format_duration(float(default or 0)))
+        settings.setdefault("show_default", default not in (None, "", False))
         if isinstance(settings.get("type"), values.Bool):
             settings["metavar"] = "[=true|false]"
         super().__init__(names, **settings)
@@ -47,6 +50,8 @@ class Flag(click.Option):
 
 class Inherited(Flag):
     """A flag of a group that its sub-commands accept too."""
+
+    is_repeated = False  # set on the copy that a sub-command has
 
     def __init__(self, names: Sequence[str], **settings: Any) -> None:
         """Store the value beside the context instead of passing it to a function."""
@@ -57,6 +62,7 @@ class Inherited(Flag):
         again = copy.copy(self)
         again.allow_from_autoenv = False
         again.hidden = True
+        again.is_repeated = True
         return again
 
 
@@ -120,11 +126,12 @@ def common_flags() -> list[Inherited]:
     ]
 
 
-class _GoFlags:
-    """What commands and groups share: how the words of the command line are read."""
+class _GoFlags(click.Command):
+    """What commands and groups share: how words are read, and how flags are shown."""
 
-    params: list[click.Parameter]
-    allow_interspersed_args: bool
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Spell out the booleans, then let click read the words."""
+        return super().parse_args(ctx, self._spell_out(args))
 
     def _spell_out(self, words: Sequence[str]) -> list[str]:
         """Return the words with `--flag` of a boolean written `--flag=true`, as Go reads it."""
@@ -153,8 +160,29 @@ class _GoFlags:
             at += 1
         return out + list(words[at:])
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the flags: own ones, those shared with the groups above, those without effect."""
+        sections: dict[str, list[tuple[str, str]]] = {_OWN: [], _SHARED: [], _ACCEPTED: []}
+        for param in self.get_params(ctx):
+            title, shown = _OWN, param
+            if isinstance(param, Inherited) and param.is_repeated:
+                shown = copy.copy(param)
+                shown.hidden = False
+                title = _SHARED
+            if getattr(param, "accepted", False):
+                title = _ACCEPTED
+            record = shown.get_help_record(ctx)
+            if record is not None:
+                sections[title].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
 
-class Command(_GoFlags, click.Command):
+
+class Command(_GoFlags):
     """A command with `--log`, `--json`, and Go's way of writing flags.
 
     `service=True` marks a program that stays: its log is for machines, and says more by default.
@@ -167,10 +195,6 @@ class Command(_GoFlags, click.Command):
         self.service = service
         self.params.extend(flag.repeated() for flag in common_flags())
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Spell out the booleans, then let click read the words."""
-        return super().parse_args(ctx, self._spell_out(args))
-
     def invoke(self, ctx: click.Context) -> Any:
         """Set up the log, say which flags mean nothing here, and run."""
         level = inherited(ctx).get("log")
@@ -182,26 +206,6 @@ class Command(_GoFlags, click.Command):
         for spelled in meaningless_flags(ctx):
             _LOG.debug("%s is accepted as QED's command line has it; it changes nothing", spelled)
         return super().invoke(ctx)
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show the command's own flags, then those it shares with the groups above it."""
-        own: list[tuple[str, str]] = []
-        common: list[tuple[str, str]] = []
-        for param in self.get_params(ctx):
-            if isinstance(param, Inherited):
-                shown = copy.copy(param)
-                shown.hidden = False
-                record = shown.get_help_record(ctx)
-                bucket = common
-            else:
-                record = param.get_help_record(ctx)
-                bucket = own
-            if record is not None:
-                bucket.append(record)
-        for title, records in (("Flags", own), ("Shared flags (also before the command)", common)):
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
 
 
 class Group(_GoFlags, click.Group):
@@ -224,10 +228,6 @@ class Group(_GoFlags, click.Group):
         """Add a sub-command and repeat the group's flags on it."""
         cmd.params.extend(flag.repeated() for flag in self.flags)
         super().add_command(cmd, name)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Spell out the booleans, then let click read the words."""
-        return super().parse_args(ctx, self._spell_out(args))
 
 
 def shared(*names: str, **settings: Any) -> Inherited:

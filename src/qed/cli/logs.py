@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 LEVEL_NUMBERS = {
     "off": 100,
@@ -59,13 +59,18 @@ def configure_service(level: str) -> None:
 
 def _configure_standard(number: int, formatter: logging.Formatter) -> None:
     logging.addLevelName(_TRACE, "TRACE")
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)]
+    root.addHandler(handler)
     # A library's debug lines are noise unless everything is asked for.
     logging.getLogger("qed").setLevel(number)
     root.setLevel(number if number == _TRACE else max(number, logging.WARNING))
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """The one handler that is replaced when logging is configured again."""
 
 
 class _TextFormatter(logging.Formatter):

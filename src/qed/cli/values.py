@@ -27,7 +27,7 @@ _UNIT_S = {
     "m": 60.0,
     "h": 3600.0,
 }
-_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _DECIMAL = re.compile(r"[0-9]{1,20}")
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -49,7 +49,7 @@ def parse_duration(text: str) -> float:
         total += float(part[1]) * _UNIT_S[part[2]]
         at = part.end()
     if at == 0 or at < len(text):
-        raise ValueError(text)
+        raise ValueError(f"not a duration: {text!r}")
     return total
 
 
@@ -70,7 +70,7 @@ def format_duration(seconds: float) -> str:
 def parse_digest(text: str) -> bytes:
     """Return the 32 bytes of 64 hex digits; ValueError for anything else."""
     if _HEX_DIGEST.fullmatch(text) is None:
-        raise ValueError(text)
+        raise ValueError(f"not a digest: {text!r}")
     return bytes.fromhex(text)
 
 

@@ -1,0 +1,137 @@
+"""`qed server start`: run a log server in this process until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qed.cli import output, paths, values
+from qed.cli.groups import Command, Group, Inherited, inherited, shared
+from qed.cli.server_part import server_part
+
+if TYPE_CHECKING:  # the server is not part of a plain install
+    from qed.server.config import ServerConfig
+
+_LOG = logging.getLogger(__name__)
+
+_HELP = """Run a log server.
+
+\b
+  qed server start
+  qed server start --db-path /var/tmp/qed0/db --private-key-path /var/tmp/qed_ed25519
+
+Where the path holds no database, an empty one is created, and said. Where the key's file does not
+exist, it is made, readable by its owner only, and its public half is printed.
+"""
+
+
+def server_flags() -> list[Inherited]:
+    """Return the flags of `qed server start`, with QED's names and defaults (SPEC 8)."""
+    return [
+        shared("--node-id", type=values.TEXT, default="", help="Its name; the machine's without."),
+        _address("--http-addr", "127.0.0.1:8800", "Data port: events and proofs."),
+        shared(
+            "--http-advertise-addr",
+            type=values.ADDRESS,
+            default=None,
+            help="What clients are told; needed when --http-addr is a wildcard.",
+        ),
+        _address("--mgmt-addr", "127.0.0.1:8700", "Management port: backups."),
+        _address("--metrics-addr", "127.0.0.1:8600", "Metrics port."),
+        _address("--raft-addr", "127.0.0.1:8500", "Shown in /info; nothing listens there."),
+        shared(
+            "--db-path",
+            type=values.PATH,
+            default=None,
+            show_default="$XDG_DATA_HOME/qed/db",
+            help="The database's directory.",
+        ),
+        shared(
+            "--private-key-path",
+            type=values.PATH,
+            default=None,
+            show_default="<db-path>.keys/qed_ed25519",
+            help="The signing key: QED's form, PEM, or a note key.",
+        ),
+        shared(
+            "--origin",
+            type=values.TEXT,
+            default=None,
+            show_default="qed-<log id>",
+            help="Name of a new log in everything that is signed.",
+        ),
+        shared("--enable-tls", type=values.BOOL, default=False, help="TLS on data and management."),
+        shared("--tls-cert-path", type=values.PATH, default=None, help="Certificate chain, PEM."),
+        shared("--tls-key-path", type=values.PATH, default=None, help="Its private key, PEM."),
+        *_accepted_flags(),
+    ]
+
+
+def _accepted_flags() -> list[Inherited]:
+    """Return the flags that QED has for what this server does not do."""
+
+    def accepted(name: str, kind: click.ParamType[Any], default: Any = None) -> Inherited:
+        settings: dict[str, Any] = {"type": kind, "default": default, "show_default": False}
+        if isinstance(kind, values.ListOf):
+            settings |= {"multiple": True, "default": []}
+        return shared(name, accepted=True, **settings)
+
+    return [
+        accepted("--raft-path", values.PATH),
+        accepted("--raft-join-addr", values.ListOf(values.ADDRESS)),
+        accepted("--gossip-addr", values.ADDRESS, "127.0.0.1:8400"),
+        accepted("--gossip-join-addr", values.ListOf(values.ADDRESS)),
+        accepted("--db-wal-ttl", values.DURATION, 0.0),
+        accepted("--tls-ca-cert-path", values.PATH),
+        accepted("--enable-profiling", values.BOOL, default=False),
+        accepted("--profiling-addr", values.ADDRESS, "127.0.0.1:6060"),
+        accepted("--enable-rpc-tls", values.BOOL, default=False),
+        accepted("--rpc-tls-verify", values.BOOL, default=False),
+        accepted("--tls-verify-server", values.BOOL, default=False),
+        accepted("--raft-election-timeout", values.DURATION, 1.0),
+        accepted("--raft-heartbeat-timeout", values.DURATION, 1.0),
+        accepted("--raft-lease-timeout", values.DURATION, 0.5),
+    ]
+
+
+def _address(name: str, default: str, text: str) -> Inherited:
+    return shared(name, type=values.ADDRESS, default=default, help=text)
+
+
+def server_config(flags: dict[str, Any]) -> ServerConfig:
+    """Return what the flags say, typed."""
+    from qed.server.config import ServerConfig  # noqa: PLC0415 - not in a plain install
+
+    db_path: Path = flags["db_path"] or paths.default_db_path()
+    return ServerConfig(
+        db_path=db_path,
+        node_id=flags["node_id"],
+        http_addr=flags["http_addr"],
+        http_advertise_addr=flags["http_advertise_addr"] or "",
+        mgmt_addr=flags["mgmt_addr"],
+        metrics_addr=flags["metrics_addr"],
+        raft_addr=flags["raft_addr"],
+        private_key_path=flags["private_key_path"],
+        origin=flags["origin"],
+        enable_tls=flags["enable_tls"],
+        tls_cert_path=flags["tls_cert_path"],
+        tls_key_path=flags["tls_key_path"],
+    )
+
+
+server = Group("server", help=_HELP, flags=server_flags())
+
+
+@server.command("start", cls=Command, service=True, help=_HELP)
+@click.pass_context
+def start(ctx: click.Context) -> None:
+    """Serve until SIGTERM or SIGINT; everything in flight is answered first."""
+    flags = inherited(ctx)
+    if flags["raft_join_addr"]:
+        _LOG.warning("--raft-join-addr is not followed: this server's log is its own")
+    with server_part():
+        from qed.server.start import serve  # noqa: PLC0415 - not in a plain install
+    serve(server_config(flags), announce=output.remark)
