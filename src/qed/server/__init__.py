@@ -1,1 +1,5 @@
-"""The room `server`."""
+"""The log server: three ports on one log in one process.
+
+Reading order: `config` (what a start is told), `start` (its steps, in order, and the stop),
+`data_port` and `management_port` (what each route does), `metrics` (every number and its name).
+"""

@@ -8,6 +8,7 @@ is logged and answered with 500.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,6 +59,7 @@ class Application:
     routes: Sequence[Route]
     limits: WebLimits
     on_fatal: Callable[[FatalError], None] = lambda _error: None
+    answers: Counter[int] = field(default_factory=Counter)  # by status; the loop's thread
     _table: Mapping[str, Mapping[str, Handler]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,11 +80,15 @@ class Application:
         except _DisconnectedError:
             return
         except _OversizeBodyError as error:
-            await _refuse_body(answer_error(error, headers), receive, send, self.limits.linger_s)
+            answer = answer_error(error, headers)
+            self.answers[answer.status] += 1
+            await _refuse_body(answer, receive, send, self.limits.linger_s)
             return
         except FatalError as error:
             structlog.get_logger().error("request failed", path=scope["path"], why=error.message)
-            await _send(send, answer_error(error, headers))
+            answer = answer_error(error, headers)
+            self.answers[answer.status] += 1
+            await _send(send, answer)
             self.on_fatal(error)
             return
         except QedError as error:
@@ -90,6 +96,7 @@ class Application:
         except Exception:  # noqa: BLE001  # one bug fails one request; the log has its traceback
             structlog.get_logger().exception("bug in a handler", path=scope["path"])
             answer = _BUG
+        self.answers[answer.status] += 1
         await _send(send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:

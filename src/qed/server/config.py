@@ -1,0 +1,57 @@
+"""What a server is told at its start, typed; the command line builds it from flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qed.errors import MalformedError
+from qed.signing.keys import default_key_path
+from qed.web.limits import WebLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """One field a flag of `qed server start` that changes something; defaults are the flags'."""
+
+    db_path: Path
+    node_id: str = ""  # empty: the database's own, or the machine's name for a new one
+    http_addr: str = "127.0.0.1:8800"
+    http_advertise_addr: str = ""  # what clients are told; empty: `http_addr`, never a wildcard
+    mgmt_addr: str = "127.0.0.1:8700"
+    metrics_addr: str = "127.0.0.1:8600"
+    raft_addr: str = ""  # shown in `/info`, used for nothing
+    private_key_path: Path | None = None  # None: beside the database
+    origin: str | None = None  # of a new log; of one that exists it must be the same
+    enable_tls: bool = False  # on the data and the management port
+    tls_cert_path: Path | None = None
+    tls_key_path: Path | None = None
+    limits: WebLimits = field(default_factory=WebLimits)
+
+    def __post_init__(self) -> None:
+        """Refuse TLS without a certificate, or a certificate that nothing would use."""
+        named = [path for path in (self.tls_cert_path, self.tls_key_path) if path is not None]
+        if self.enable_tls and len(named) < 2:  # noqa: PLR2004  # a certificate and its key
+            raise MalformedError(
+                "--enable-tls needs a certificate and its key",
+                hint="add --tls-cert-path and --tls-key-path",
+            )
+        if named and not self.enable_tls:
+            raise MalformedError(
+                "a TLS certificate is named but TLS is not enabled", hint="add --enable-tls"
+            )
+
+    @property
+    def key_path(self) -> Path:
+        """Where the signing key lies: as told, else beside the database and never inside it."""
+        return self.private_key_path or default_key_path(self.db_path)
+
+    @property
+    def backups_path(self) -> Path:
+        """Where backups are kept; it may be a mount."""
+        return self.db_path / "backups"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Where a backup's checkpoint lives while it is made: on the database's file system."""
+        return self.db_path / "qed-checkpoints"

@@ -1,0 +1,176 @@
+"""Every number that the metrics port shows, and its name. Source: SPEC 6.
+
+QED's names, which its dashboards read, come first; ours stand beside them. Hot paths only add to
+plain integers of `Counts`; a scrape reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from qed.engine.log import Head
+from qed.trees.values import NO_VERSION
+from qed.version import VERSION
+from qed.web.application import Route
+from qed.web.messages import Answer, Request
+
+_ADD_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has happened since the start; written on the loop's thread only."""
+
+    health_check: int = 0
+    add: int = 0
+    add_bulk: int = 0
+    add_digests: int = 0
+    membership: int = 0
+    digest_membership: int = 0
+    incremental: int = 0
+    info: int = 0
+    info_shards: int = 0
+    events_added: int = 0
+    adds_waiting: int = 0  # add requests that were handed to the writer and are not on disk yet
+    membership_proofs: int = 0
+    digest_membership_proofs: int = 0
+    incremental_proofs: int = 0
+    backups_made: int = 0
+    backups_failed: int = 0
+    last_backup_s: int = 0  # unix time, of an earlier process too; 0 when there is no backup
+    observe_add: Callable[[float], None] = field(default=lambda _seconds: None)
+
+
+class MeasuredLog(Protocol):
+    """What is measured of a log."""
+
+    @property
+    def head(self) -> Head:
+        """Where the log stands."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metrics(Collector):
+    """What one scrape collects; also the one route of the metrics port."""
+
+    log: MeasuredLog
+    counts: Counts
+    answers: Mapping[str, Mapping[int, int]]  # port -> status -> answers
+    db_path: Path
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        """Register everything with a registry of its own."""
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+        histogram = Histogram(
+            "qed_add_duration_seconds",
+            "From an add request's arrival to its events being on disk.",
+            buckets=_ADD_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.counts.observe_add = histogram.observe
+
+    def routes(self) -> list[Route]:
+        """Return the one route of the port."""
+        return [Route("GET", "/metrics", self.scrape)]
+
+    async def scrape(self, _request: Request) -> Answer:
+        """Write every number as Prometheus text."""
+        body = await asyncio.to_thread(generate_latest, self.registry)
+        return Answer(200, body, CONTENT_TYPE_PLAIN_0_0_4.encode())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield QED's numbers, then ours."""
+        yield from self._collect_qeds()
+        yield from self._collect_log()
+        yield from self._collect_backups()
+        answers = Metric("qed_http_answers", "Answers by port and status.", "unknown")
+        for port, statuses in self.answers.items():
+            for status, number in list(statuses.items()):
+                labels = {"port": port, "status": str(status)}
+                answers.add_sample("qed_http_answers", labels, number)
+        yield answers
+
+    def _collect_qeds(self) -> Iterator[Metric]:
+        counts, version = self.counts, self.log.head.current_version
+        yield _gauge("qed_server_instances", "Servers in this process.", 1)
+        yield _gauge(
+            "qed_raft_balloon_version",
+            "The newest version; 0 also for an empty log.",
+            0 if version == NO_VERSION else version,
+        )
+        yield _count("qed_raft_balloon_adds", "Events added.", counts.events_added)
+        for name in ("membership", "digest_membership", "incremental"):
+            proofs = getattr(counts, f"{name}_proofs")
+            yield _count(f"qed_raft_balloon_{name}_queries", f"{name} proofs answered.", proofs)
+        for name in (
+            "health_check",
+            "add",
+            "add_bulk",
+            "membership",
+            "digest_membership",
+            "incremental",
+            "info",
+            "info_shards",
+        ):
+            requests = getattr(counts, name)
+            yield _count(f"qed_api_http_{name}_requests", f"Requests for {name}.", requests)
+
+    def _collect_log(self) -> Iterator[Metric]:
+        head, counts = self.log.head, self.counts
+        requests = counts.add_digests
+        yield _count("qed_api_http_add_digests_requests", "Requests for add_digests.", requests)
+        yield _gauge("qed_log_events", "Events in the log.", head.size)
+        yield _gauge("qed_log_groups", "Groups in the log; each took one sync.", head.sequence)
+        yield _gauge("qed_log_epoch", "The epoch of the log.", head.epoch)
+        waiting = counts.adds_waiting
+        yield _gauge("qed_adds_waiting", "Add requests that are not on disk yet.", waiting)
+        size = size_of_files(self.db_path)
+        yield _gauge("qed_database_bytes", "Bytes of the database's own files.", size)
+        build = GaugeMetricFamily("qed_build_info", "This program's version.", labels=["version"])
+        build.add_metric([VERSION], 1)
+        yield build
+
+    def _collect_backups(self) -> Iterator[Metric]:
+        counts = self.counts
+        yield _count("qed_backups_made", "Backups made.", counts.backups_made)
+        yield _count("qed_backups_failed", "Backups that failed.", counts.backups_failed)
+        if counts.last_backup_s:
+            age_s = max(0.0, time.time() - counts.last_backup_s)
+            yield _gauge("qed_last_backup_age_seconds", "Age of the newest backup.", age_s)
+
+
+def size_of_files(directory: Path) -> int:
+    """Return the bytes of the files that lie directly in a directory; 0 when it cannot be read."""
+    size_bytes = 0
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    size_bytes += entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return size_bytes
+    return size_bytes
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _count(name: str, text: str, value: int) -> Metric:
+    # The type "counter" would append `_total`, and QED's names have none.
+    metric = Metric(name, text, "unknown")
+    metric.add_sample(name, {}, value)
+    return metric

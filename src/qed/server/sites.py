@@ -1,0 +1,143 @@
+"""Where the three ports are, and which application each of them serves."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from dataclasses import dataclass
+
+from qed.engine.log import Log
+from qed.errors import FatalError
+from qed.server.config import ServerConfig
+from qed.server.data_port import DataPort
+from qed.server.management_port import ManagementPort
+from qed.server.metrics import Counts, Metrics
+from qed.version import VERSION
+from qed.web.addresses import Address, advertised_address, bind, bound_address, parse_address
+from qed.web.application import Application
+from qed.web.run import Site
+from qed.web.stop import Stop
+from qed.web.tls import server_context
+from qed.wire.topology import InfoValue, Shard, Shards
+
+HTTP_FLAG, MGMT_FLAG, METRICS_FLAG = "--http-addr", "--mgmt-addr", "--metrics-addr"
+ADVERTISE_FLAG = "--http-advertise-addr"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bound socket that does not listen yet."""
+
+    flag: str
+    address: Address
+    listener: socket.socket
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The three ports, and what clients are told of the first and the second."""
+
+    data: Place
+    management: Place
+    metrics: Place
+    http_advertised: Address
+    mgmt_advertised: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Everything that one process serves."""
+
+    sites: tuple[Site, Site, Site]
+    data_port: DataPort
+    counts: Counts
+
+
+def bind_places(config: ServerConfig, stack: contextlib.ExitStack) -> Places:
+    """Take the three addresses, or say which one cannot be had; the stack closes the sockets."""
+    wanted = (
+        (HTTP_FLAG, config.http_addr),
+        (MGMT_FLAG, config.mgmt_addr),
+        (METRICS_FLAG, config.metrics_addr),
+    )
+    parsed = [(flag, parse_address(text, flag)) for flag, text in wanted]
+    # A wrong address to advertise is refused before a socket is taken.
+    advertised_address(parsed[0][1], config.http_advertise_addr, ADVERTISE_FLAG)
+    places = []
+    for flag, address in parsed:
+        listener = bind(address, flag)
+        stack.callback(listener.close)
+        places.append(Place(flag, bound_address(address, listener), listener))
+    data, management, metrics = places
+    told = advertised_address(data.address, config.http_advertise_addr, ADVERTISE_FLAG)
+    behind = management.address
+    mgmt_told = Address(told.host, behind.port) if behind.is_wildcard else behind
+    return Places(data, management, metrics, told, mgmt_told)
+
+
+def open_tls(config: ServerConfig) -> ssl.SSLContext | None:
+    """Return the context of the data and the management port, None without TLS."""
+    if not config.enable_tls or config.tls_cert_path is None or config.tls_key_path is None:
+        return None
+    return server_context(config.tls_cert_path, config.tls_key_path)
+
+
+def assemble(
+    config: ServerConfig,
+    log: Log,
+    places: Places,
+    tls: ssl.SSLContext | None,
+    stop: Stop,
+) -> Program:
+    """Put the three applications on their sockets."""
+    limits, counts = config.limits, Counts()
+    node_id = log.identity.node_id or config.node_id or socket.gethostname()
+    data_port = DataPort(
+        log,
+        counts,
+        limits,
+        info=_info(config, log, places, node_id),
+        shards=Shards(
+            node_id=node_id,
+            leader_id=node_id,
+            uri_scheme="https" if tls else "http",
+            shards={node_id: Shard(node_id, str(places.http_advertised))},
+        ),
+    )
+    management_port = ManagementPort(
+        log, counts, limits, directory=config.backups_path, scratch=config.checkpoints_path
+    )
+
+    def stop_if_the_log_failed(_error: FatalError) -> None:
+        # A backup that failed harms no log; a commit that failed is the end of this process.
+        if log.failure is not None:
+            stop.request(log.failure)
+
+    data = Application(data_port.routes(), limits, stop.request)
+    management = Application(management_port.routes(), limits, stop_if_the_log_failed)
+    answers = {"data": data.answers, "management": management.answers}
+    metrics = Application(Metrics(log, counts, answers, config.db_path).routes(), limits)
+    sites = (
+        _site("data", places.data, data, tls),
+        _site("management", places.management, management, tls),
+        _site("metrics", places.metrics, metrics, None),
+    )
+    return Program(sites, data_port, counts)
+
+
+def _site(name: str, place: Place, application: Application, tls: ssl.SSLContext | None) -> Site:
+    return Site(name, place.flag, place.address, place.listener, application, tls)
+
+
+def _info(config: ServerConfig, log: Log, places: Places, node_id: str) -> dict[str, InfoValue]:
+    """Return `/info`: QED's four fields, then ours."""
+    return {
+        "node_id": node_id,
+        "raft_addr": config.raft_addr,
+        "mgmt_addr": str(places.mgmt_advertised),
+        "http_addr": str(places.http_advertised),
+        "log_id": log.identity.log_id.hex(),
+        "origin": log.identity.origin,
+        "version": VERSION,
+    }

@@ -1,0 +1,210 @@
+"""A server from its start to its stop, step by step.
+
+What is announced is for people: keys that were made, restores that were swapped in, new logs,
+addresses. Nothing secret is among it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import structlog
+
+from qed import durable
+from qed.backup.leftovers import clean_leftovers
+from qed.backup.repository import list_backups
+from qed.backup.restore import finish_pending
+from qed.backup.swap import Swapped
+from qed.database import holds_engine_files, locked_error
+from qed.engine.log import Limits, Log
+from qed.errors import ConflictError, LockedError, NotFoundError, QedError
+from qed.server.config import ServerConfig
+from qed.server.sites import ADVERTISE_FLAG, Places, assemble, bind_places, open_tls
+from qed.signing.keys import format_public, open_private_key
+from qed.web.run import run
+from qed.web.stop import Stop
+
+__all__ = ["ServerConfig", "serve"]
+
+_PROGRESS_EVERY_S = 2.0
+
+Announce = Callable[[str], None]
+
+
+def serve(
+    config: ServerConfig,
+    *,
+    announce: Announce,
+    stop: Stop | None = None,
+    on_ready: Callable[[Places], None] = lambda _places: None,
+) -> None:
+    """Serve until SIGTERM, SIGINT or `stop`; return when everything in flight is answered.
+
+    Raises, before anything is served, what keeps it from starting: an address in use, a key or a
+    certificate that cannot be used, `LockedError` when another process has the database,
+    `DamagedError` when the log contradicts itself. When the log fails while it serves, requests
+    are answered, the log is closed, and its `FatalError` is raised. Requests that are still open
+    after the drain's bound are given up; their events are in the log all the same.
+    """
+    stop = stop or Stop()
+    _raise_file_limit()
+    with contextlib.ExitStack() as stack:
+        # 1. What can be wrong about flags, before a file is touched.
+        tls = open_tls(config)
+        places = bind_places(config, stack)
+        # 2. The key, made when it is missing.
+        _open_key(config.key_path, announce)
+        # 3. From here until the log is closed nobody else has the directory.
+        durable.make_directory(config.db_path)
+        stack.enter_context(_hold(config.db_path))
+        # 4. The restore that was staged while the last server ran, if any; then the rest of calls
+        #    that were interrupted.
+        _announce_swap(finish_pending(config.db_path), announce)
+        clean_leftovers(config.db_path)
+        # 5. The log. Opening it recomputes what it holds.
+        log = stack.enter_context(_open_log(config, announce))
+        # 6. Serve. The stop: no new connection, everything in flight answered.
+        program = assemble(config, log, places, tls, stop)
+        program.counts.last_backup_s = _last_backup_s(config.backups_path)
+
+        def ready() -> None:
+            _announce_places(places, announce, scheme="https" if tls else "http")
+            on_ready(places)
+
+        def stopping() -> None:
+            program.data_port.stopping = True
+            announce("stopping: answering what is in flight")
+
+        run(
+            program.sites,
+            stop=stop,
+            drain_s=config.limits.drain_s,
+            on_ready=ready,
+            on_stop=stopping,
+        )
+        # 7. Leaving the block closes the log: what is queued is committed. Then the directory goes.
+    if stop.error is not None:
+        raise stop.error
+    announce("stopped")
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: connections and tables need them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _open_key(path: Path, announce: Announce) -> None:
+    """Read the signing key, or make it (0600) and print its public half."""
+    opened = open_private_key(path)
+    if opened.created:
+        announce(f"created the signing key {path} (public half {format_public(opened.key.public)})")
+    if opened.exposed:
+        announce(f"warning: others can read the signing key {path}; chmod 600 it")
+
+
+@contextlib.contextmanager
+def _hold(path: Path) -> Iterator[None]:
+    """Hold the database's lock; a refusal names the process that has it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(durable.lock_directory(path, exclusive=True))
+        except LockedError as error:
+            raise locked_error(path) from error
+        yield
+
+
+def _announce_swap(swapped: Swapped | None, announce: Announce) -> None:
+    if swapped is None:
+        return
+    announce(
+        f"restored backup {swapped.backup_id}: the log has {swapped.size} events "
+        f"({_name_version(swapped.size)})"
+    )
+    if swapped.kept_aside is not None:
+        lost = swapped.lost_versions
+        beyond = "it could not be opened" if lost is None else f"{lost} versions are only there"
+        announce(f"the database that was there is kept in {swapped.kept_aside}: {beyond}")
+
+
+def _open_log(config: ServerConfig, announce: Announce) -> Log:
+    """Open the log of the directory, or create one where there is none."""
+    limits = Limits(
+        group_events=config.limits.request_events,
+        queue_events=config.limits.queue_events,
+        queue_requests=config.limits.queue_requests,
+    )
+    try:
+        if not holds_engine_files(config.db_path):
+            raise NotFoundError("no log")  # noqa: TRY301  # the same way as a blank one below
+        log = Log.open(
+            config.db_path,
+            node_id=config.node_id,
+            limits=limits,
+            held=True,
+            progress=_progress(announce),
+        )
+    except NotFoundError:
+        log = Log.create(
+            config.db_path,
+            origin=config.origin,
+            node_id=config.node_id or socket.gethostname(),
+            limits=limits,
+            held=True,
+        )
+        announce(f"created a new, empty log {log.identity.log_id.hex()}")
+        return log
+    if config.origin is not None and config.origin != log.identity.origin:
+        origin = log.identity.origin
+        log.close()
+        raise ConflictError(
+            f"the log in {config.db_path} has the origin {origin!r}, not {config.origin!r}",
+            hint="leave --origin out, or check --db-path: an origin never changes",
+        )
+    announce(
+        f"opened log {log.identity.log_id.hex()}: {log.head.size} events "
+        f"({_name_version(log.head.size)})"
+    )
+    return log
+
+
+def _progress(announce: Announce) -> Callable[[int, int], None]:
+    """Return a callback that announces how far the opening is, every two seconds."""
+    last_s = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s >= _PROGRESS_EVERY_S:
+            last_s = now_s
+            announce(f"opening the log: {done:,} of {total:,} events recomputed")
+
+    return report
+
+
+def _last_backup_s(directory: Path) -> int:
+    """Return when the newest backup was made, 0 without one; trouble with it stops nobody."""
+    try:
+        return max((backup.created_s for backup in list_backups(directory)), default=0)
+    except QedError as error:
+        structlog.get_logger().warning("the backups cannot be listed", why=error.message)
+        return 0
+
+
+def _announce_places(places: Places, announce: Announce, *, scheme: str) -> None:
+    announce(f"data port       {scheme}://{places.data.address}")
+    announce(f"management port {scheme}://{places.management.address}")
+    announce(f"metrics port    http://{places.metrics.address}/metrics")
+    if places.http_advertised != places.data.address:
+        announce(f"clients are told {places.http_advertised} ({ADVERTISE_FLAG})")
+
+
+def _name_version(size: int) -> str:
+    return "empty" if size == 0 else f"newest version {size - 1}"
