@@ -103,6 +103,8 @@ def _try_all(
                 outcome = worker.try_fault(*trial)
                 with lock:
                     outcomes.append(outcome)
+                if outcome.verdict == "failed":
+                    print(f"  failed: {outcome.name}", flush=True)
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         running = {pool.submit(work, number) for number in range(options.jobs)}

@@ -28,9 +28,7 @@ LOOKS = frozenset(
 KINDS = {"EIO": "error=EIO", "ENOSPC": "error=ENOSPC", "KILL": "signal=KILL"}
 
 _LINE = re.compile(r"^(?P<tid>\d+) +(?:\S+ )?(?P<call>[a-z_0-9]+)\((?P<rest>.*)$")
-_NOT_A_FILE = re.compile(
-    r"^\d+<(?:pipe:|socket:|UNIX|TCP|UDP|anon_inode:|/dev/(?!shm/)|/proc/)"
-)
+_NOT_A_FILE = re.compile(r"^\d+<(?:pipe:|socket:|UNIX|TCP|UDP|anon_inode:|/dev/(?!shm/)|/proc/)")
 _INTERPRETER = (sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"], sys.prefix)
 
 

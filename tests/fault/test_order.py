@@ -21,9 +21,9 @@ THREADS, EVENTS = 8, 8
 
 
 def test_the_engine_acknowledges_after_the_sync(tmp_path: Path) -> None:
-    trace, path = tmp_path / "trace", tmp_path / "db"
+    trace, path = str(tmp_path / "trace"), tmp_path / "db"
     strace = ["strace", "-o", trace, *TRACE, CALLS]
-    driver = [sys.executable, "-m", "fault.drive_order", path]
+    driver = [sys.executable, "-m", "fault.drive_order", str(path)]
     subprocess.run(
         [*strace, *driver, str(THREADS), str(EVENTS)],
         cwd=TESTS,
@@ -35,7 +35,7 @@ def test_the_engine_acknowledges_after_the_sync(tmp_path: Path) -> None:
         for line in path.with_suffix(".said").read_text().splitlines()
     ]
     assert len(digests) == THREADS * EVENTS
-    steps = read_steps(trace.read_text())
+    steps = read_steps(Path(trace).read_text())
     pairs = [(digest, f"acknowledged {digest.hex()}".encode()) for digest in digests]
     assert early_acknowledgements(steps, pairs) == []
 

@@ -37,7 +37,9 @@ Acknowledge = Callable[[str], None]
 class Operation(Protocol):
     """What is made to fail, and who judges what is left of it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in the names of trials."""
 
     def prepare(self, directory: Path, /) -> None:
         """Make the state that each trial gets a copy of."""

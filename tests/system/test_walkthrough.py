@@ -97,7 +97,7 @@ def test_the_manual_and_then_on(site: Site, snapshots: Snapshots) -> None:
     assert site.membership("event 0") == nothing
     assert site.restore("--backup-id", "2") == "Restore from backup 2 completed!\n"
     assert site.membership("event 0") == nothing, "the running server was changed"
-    assert site.server.restart()
+    site.server.restart()
     _expect_backup_2(site, snapshots)
 
     # "Then on": the restored log grows, and every backup can still be restored.
