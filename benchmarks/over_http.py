@@ -130,7 +130,7 @@ def serve(scratch: Path) -> Iterator[Server]:
         for _ in range(int(START_LIMIT_S / 0.05)):
             if process.poll() is not None:
                 raise SystemExit(f"the server ended:\n{log.read_text()}")
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, IndexError):  # nothing started, nobody answers yet
                 server = Server(ports[0], traced_child(process), trace)
                 if server.call("HEAD", "/healthcheck")[0] == http.client.NO_CONTENT:
                     break

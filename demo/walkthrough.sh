@@ -47,7 +47,7 @@ start() {
         --log warn &
     server=$!
     for _ in {1..300}; do
-        kill -0 "$server"
+        kill -0 "$server" 2>/dev/null || break
         if qed backup list >/dev/null 2>&1; then return; fi
         sleep 0.1
     done

@@ -108,6 +108,14 @@ def test_a_failed_sync_of_the_directory_is_said(
         durable.sync_directory(tmp_path / "sub")
 
 
+def test_a_file_can_be_synced_by_itself(tmp_path: Path, trace: Trace) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    durable.sync_file(tmp_path / "file")
+    assert trace == [("fsync", "file")]
+    with pytest.raises(StorageError, match="cannot sync"):
+        durable.sync_file(tmp_path / "missing")
+
+
 def test_what_an_interrupted_write_left_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".head.tmp").write_bytes(b"half of something longer")
     durable.write_file(tmp_path / "head", b"new")
@@ -126,7 +134,7 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
     assert victim.read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("wanted", [0o600, 0o644, 0o666])
+@pytest.mark.parametrize("wanted", [0o600, 0o640, 0o644, 0o666])
 def test_the_mode_is_the_one_asked_for_whatever_the_umask(tmp_path: Path, wanted: int) -> None:
     before = os.umask(0o077)
     try:
@@ -328,6 +336,13 @@ def test_a_removed_file_is_gone_durably(tmp_path: Path, trace: Trace) -> None:
     assert trace == [("fsync", tmp_path.name)]
     with pytest.raises(StorageError, match="cannot remove"):
         durable.remove_file(tmp_path)
+
+
+def test_a_removed_tree_is_gone_durably(tmp_path: Path, trace: Trace) -> None:
+    (tmp_path / "tree" / "sub").mkdir(parents=True)
+    durable.remove_tree(tmp_path / "tree")
+    assert not (tmp_path / "tree").exists()
+    assert trace == [("fsync", tmp_path.name)]
 
 
 def test_a_removed_tree_is_gone_and_what_its_links_name_is_not(tmp_path: Path) -> None:
