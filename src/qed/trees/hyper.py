@@ -26,7 +26,7 @@ from typing import Final, TypeAlias
 from qed.trees.values import HYPER_HEIGHT, SHORTCUT_HEIGHT, Position
 
 # A node *hangs* at the height just below the fork above it, or at 256; its hash is the one there.
-# A leaf is (hash, key, version). A fork is (hash, key of any member below, height, left, right):
+# A leaf is (hash, key, version). A fork is (hash, key of its leftmost member, height, left, right):
 # its members part at `height`, and its children hang at height - 1. Told apart by their length.
 # Plain tuples, because the garbage collector soon stops tracking those that lead to no cycle.
 _Leaf: TypeAlias = tuple[bytes, int, int]
