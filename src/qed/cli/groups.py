@@ -185,24 +185,28 @@ class _GoFlags(click.Command):
 class Command(_GoFlags):
     """A command with `--log`, `--json`, and Go's way of writing flags.
 
-    `service=True` marks a program that stays: its log is for machines, and says more by default.
+    `service=True` marks a program that stays: its log is for machines. `log_level` is the level
+    without `--log`, for a service info and else warn.
     """
 
-    def __init__(self, *args: Any, service: bool = False, **settings: Any) -> None:
+    def __init__(
+        self, *args: Any, service: bool = False, log_level: str = "", **settings: Any
+    ) -> None:
         """Add the flags of every command after the command's own."""
         settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
         super().__init__(*args, **settings)
         self.service = service
+        self.log_level = log_level or ("info" if service else "warn")
         self.params.extend(flag.repeated() for flag in common_flags())
 
     def invoke(self, ctx: click.Context) -> Any:
         """Set up the log, say which flags mean nothing here, and run."""
-        level = inherited(ctx).get("log")
+        level = inherited(ctx).get("log") or self.log_level
         if self.service:
             with server_part():
-                logs.configure_service(level or "info")
+                logs.configure_service(level)
         else:
-            logs.configure(level or "warn")
+            logs.configure(level)
         for spelled in meaningless_flags(ctx):
             _LOG.debug("%s is accepted as QED's command line has it; it changes nothing", spelled)
         return super().invoke(ctx)

@@ -1,0 +1,5 @@
+"""`python -m qed` is `qed`."""
+
+from qed.cli.main import main
+
+main()
