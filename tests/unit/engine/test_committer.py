@@ -1,0 +1,303 @@
+"""The writer on a database of our own, which stops, fails, and fails after it has written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+
+import pytest
+
+from harness import event, events
+from model import Model
+from qed.database import Put
+from qed.engine.committer import Added, Committer, Limits
+from qed.engine.state import State, View, empty_head
+from qed.errors import (
+    BusyError,
+    FatalError,
+    MalformedError,
+    QedError,
+    StoppingError,
+    StorageError,
+    TooLargeError,
+)
+
+
+class FakeDatabase:
+    """Holds groups back at a gate, and fails as it is told."""
+
+    def __init__(self) -> None:
+        self.commits: list[Sequence[Put]] = []
+        self.arrived = threading.Semaphore(0)  # a commit has begun
+        self.gate = threading.Semaphore(0)  # a commit may end
+        self.open = True  # the gate is not asked
+        self.before: BaseException | None = None  # raised, nothing written
+        self.after: BaseException | None = None  # raised, all written
+
+    def commit(self, puts: Sequence[Put]) -> None:
+        self.arrived.release()
+        if not self.open:
+            self.gate.acquire()
+        if self.before is not None:
+            raise self.before
+        self.commits.append(puts)
+        if self.after is not None:
+            raise self.after
+
+    @property
+    def group_sizes(self) -> list[int]:
+        return [len(puts[0][2]) // 32 for puts in self.commits]
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.database = FakeDatabase()
+        self.state = State(View(empty_head(b"i" * 16), None))
+        self._committers: list[Committer] = []
+
+    def start(self, limits: Limits = Limits()) -> Committer:  # noqa: B008 - a frozen value
+        committer = Committer(self.database, self.state, limits)  # type: ignore[arg-type]
+        self._committers.append(committer)
+        return committer
+
+    def stop(self) -> None:
+        self.database.open = True
+        for _ in range(100):
+            self.database.gate.release()
+        for committer in self._committers:
+            committer.stop()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    yield rig
+    rig.stop()
+
+
+@pytest.fixture
+def held(rig: Rig) -> Rig:
+    """A rig whose first group is being committed; what comes now gathers."""
+    rig.database.open = False
+    return rig
+
+
+def hold_first(rig: Rig, limits: Limits = Limits()) -> tuple[Committer, Future[Added]]:  # noqa: B008 - a frozen value
+    committer = rig.start(limits)
+    first = committer.submit([event(0)])
+    assert rig.database.arrived.acquire(timeout=10)
+    return committer, first
+
+
+def let_go(rig: Rig) -> None:
+    rig.database.open = True
+    rig.database.gate.release()
+
+
+def test_an_answer_is_the_models(rig) -> None:
+    committer, model = rig.start(), Model()
+    for digests in (events(0, 3), [event(0)], [event(3), event(3)]):
+        added = committer.submit(digests).result(timeout=10)
+        assert added.snapshots() == model.add(digests)
+
+
+def test_what_arrives_during_a_commit_joins_into_one_group(held) -> None:
+    committer, first = hold_first(held)
+    futures = [committer.submit(digests) for digests in (events(1, 3), [event(1)], events(3, 5))]
+    let_go(held)
+    answers = [future.result(timeout=10) for future in (first, *futures)]
+    assert held.database.group_sizes == [1, 5]
+    assert [answer.first_version for answer in answers] == [0, 1, 3, 4]
+    model = Model()
+    expected = [*model.add([event(0)]), *model.add([*events(1, 3), event(1), *events(3, 5)])]
+    assert [snapshot for answer in answers for snapshot in answer.snapshots()] == expected
+
+
+def test_the_first_of_equal_events_keeps_the_entry_across_joined_requests(held) -> None:
+    committer, _ = hold_first(held)
+    last = [committer.submit([event(7)]) for _ in range(3)][-1]
+    let_go(held)
+    last.result(timeout=10)
+    model = Model()
+    model.add([event(0)])
+    model.add([event(7)] * 3)
+    assert held.state.view.head.hyper_digest == model.snapshots[-1].hyper_digest
+
+
+def test_a_request_is_never_split(held) -> None:
+    committer, _ = hold_first(held, Limits(group_events=5))
+    futures = [committer.submit(events(n, n + 3)) for n in (1, 4, 7)]
+    small = committer.submit([event(99)])
+    let_go(held)
+    versions = [future.result(timeout=10).first_version for future in (*futures, small)]
+    assert held.database.group_sizes == [1, 3, 3, 4]
+    assert versions == [1, 4, 7, 10], "in order of arrival"
+
+
+def test_rows_are_committed_before_anybody_sees_them(held) -> None:
+    committer, first = hold_first(held)
+    assert held.state.view.head.size == 0
+    assert not first.done()
+    let_go(held)
+    first.result(timeout=10)
+    assert held.state.view.head.size == 1
+    committer.stop()
+
+
+@pytest.mark.parametrize(
+    ("digests", "error"),
+    [
+        ([], MalformedError),
+        ([b"x" * 31], MalformedError),
+        ([event(0), b"x" * 64], MalformedError),
+        (events(0, 4), TooLargeError),
+    ],
+)
+def test_requests_that_no_group_can_hold_are_refused_at_once(rig, digests, error) -> None:
+    committer = rig.start(Limits(group_events=3))
+    with pytest.raises(error):
+        committer.submit(digests)
+    committer.stop()
+    assert rig.database.commits == []
+
+
+def test_a_full_queue_is_busy_by_requests(held) -> None:
+    committer, _ = hold_first(held, Limits(queue_requests=2))
+    futures = [committer.submit([event(n)]) for n in (1, 2)]
+    with pytest.raises(BusyError, match="2 requests wait") as busy:
+        committer.submit([event(3)])
+    assert busy.value.hint
+    let_go(held)
+    assert [future.result(timeout=10).first_version for future in futures] == [1, 2]
+    assert committer.submit([event(3)]).result(timeout=10).first_version == 3
+
+
+def test_a_full_queue_is_busy_by_events(held) -> None:
+    committer, _ = hold_first(held, Limits(group_events=100, queue_events=10))
+    large = committer.submit(events(1, 40))  # alone in the queue, it is taken whatever its size
+    with pytest.raises(BusyError, match="39 events wait"):
+        committer.submit([event(50)])
+    let_go(held)
+    assert large.result(timeout=10).first_version == 1
+    assert committer.submit(events(50, 60)).result(timeout=10).first_version == 40
+
+
+def test_a_request_cancelled_in_time_adds_nothing(held) -> None:
+    committer, first = hold_first(held)
+    cancelled, kept = committer.submit([event(1)]), committer.submit([event(2)])
+    assert cancelled.cancel()
+    assert not first.cancel(), "its group is being committed"
+    let_go(held)
+    assert kept.result(timeout=10).first_version == 1
+    assert held.state.view.head.size == 2
+
+
+def test_stop_commits_what_is_queued_and_refuses_the_rest(held) -> None:
+    committer, first = hold_first(held)
+    queued = committer.submit([event(1)])
+    stopper = threading.Thread(target=committer.stop)
+    stopper.start()
+    with committer._arrival:
+        assert committer._arrival.wait_for(lambda: committer._stopping, timeout=10)
+    with pytest.raises(StoppingError):
+        committer.submit([event(2)])
+    let_go(held)
+    stopper.join()
+    assert first.result(timeout=0).first_version == 0
+    assert queued.result(timeout=0).first_version == 1
+    committer.stop()
+
+
+def test_at_rest_no_group_is_committed(rig) -> None:
+    committer = rig.start()
+    committer.submit([event(0)]).result(timeout=10)
+    with committer.at_rest():
+        waiting = committer.submit([event(1)])
+        assert len(rig.database.commits) == 1
+        assert not waiting.done()
+    assert waiting.result(timeout=10).first_version == 1
+
+
+Break = Callable[[FakeDatabase, BaseException], None]
+
+
+def fail_not_applied(database: FakeDatabase, error: BaseException) -> None:
+    database.before = error
+
+
+def fail_but_applied(database: FakeDatabase, error: BaseException) -> None:
+    database.after = error
+
+
+@pytest.mark.parametrize("break_it", [fail_not_applied, fail_but_applied])
+@pytest.mark.parametrize(
+    "error", [StorageError("cannot write", errno=28, hint="free some space"), RuntimeError("a bug")]
+)
+def test_a_failed_commit_stops_the_log(held, break_it: Break, error) -> None:
+    committer, first = hold_first(held)
+    joined = [committer.submit([event(n)]) for n in (1, 2)]
+    break_it(held.database, error)
+    let_go(held)
+    failure = first.exception(timeout=10)
+    assert isinstance(failure, FatalError)
+    assert "whether the events are in the log shows its next start" in str(failure)
+    for future in joined:
+        waited = future.exception(timeout=10)
+        assert isinstance(waited, FatalError)
+        assert str(waited).startswith("nothing was added, the log has stopped: ")
+    with pytest.raises(FatalError, match="nothing was added, the log has stopped"):
+        committer.submit([event(3)])
+    assert isinstance(committer.failure, FatalError)
+    assert held.state.view.head.size == 0, "nobody sees what may not be there"
+    assert len(held.database.commits) == (break_it is fail_but_applied)
+    committer.stop()
+
+
+def test_the_reason_of_a_failure_is_kept(held) -> None:
+    committer, first = hold_first(held)
+    held.database.before = StorageError("cannot write", errno=28, hint="free some space")
+    let_go(held)
+    failure = first.exception(timeout=10)
+    assert isinstance(failure, StorageError)
+    assert failure.errno == 28
+    assert failure.hint == "free some space"
+    assert committer.failure is not None
+    with pytest.raises(StorageError) as refused:
+        committer.submit([event(1)])
+    assert refused.value.errno == 28
+
+
+def test_a_plan_that_fails_leaves_nobody_waiting(rig, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("qed.engine.committer.plan_group", broken)
+    committer = rig.start()
+    failure = committer.submit([event(0)]).exception(timeout=10)
+    assert isinstance(failure, FatalError)
+    assert "ZeroDivisionError" in str(failure)
+    assert rig.database.commits == []
+
+
+def test_many_threads_get_each_version_once(rig) -> None:
+    committer = rig.start(Limits(group_events=7))
+    versions: list[int] = []
+    errors: list[QedError] = []
+
+    def add(thread: int) -> None:
+        for number in range(20):
+            try:
+                added = committer.submit([event(100 * thread + number)]).result(timeout=10)
+                versions.append(added.first_version)
+            except QedError as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=add, args=(thread,)) for thread in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sorted(versions) == list(range(160))
+    assert max(rig.database.group_sizes) <= 7

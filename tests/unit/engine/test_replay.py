@@ -1,0 +1,229 @@
+"""Rows that are missing, cut, changed or added: opening names the first that contradicts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import rocksdict
+
+from harness import event, events
+from model import Model
+from qed.database import Database
+from qed.engine import replay as subject
+from qed.engine import rows
+from qed.engine.log import Log
+from qed.engine.replay import Verified, read_groups, read_meta, replay
+from qed.errors import DamagedError
+
+GROUPS = [events(0, 2), [event(0)], events(2, 5), [event(5)]]
+
+
+def u64(number: int) -> bytes:
+    return number.to_bytes(8, "big")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A closed log of four groups without a derived index."""
+    with Log.create(tmp_path / "db") as log:
+        for digests in GROUPS:
+            log.append(digests)
+    for file in (tmp_path / "db" / "qed-index").iterdir():
+        file.unlink()
+    return tmp_path / "db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
+        yield database
+
+
+def remove_row(path: Path, family: str, key: bytes) -> None:
+    """Take a row out, as nothing in the product can."""
+    families = {name: rocksdict.Options(raw_mode=True) for name in rows.FAMILIES}
+    options = rocksdict.Options(raw_mode=True)
+    rdict = rocksdict.Rdict(str(path), options, column_families=families)
+    rdict.get_column_family(family).delete(key)
+    rdict.close()
+
+
+def put_row(path: Path, family: str, key: bytes, value: bytes) -> None:
+    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
+        database.commit([(family, key, value)])
+
+
+def head_row(path: Path) -> bytes:
+    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
+        (value,) = database.get("default", [b"head"])
+    assert value is not None
+    return value
+
+
+def sentence_of_opening(path: Path) -> str:
+    with pytest.raises(DamagedError) as damage:
+        Log.open(path)
+    assert "qed restore" in damage.value.hint
+    return str(damage.value)
+
+
+def test_groups_come_in_order(database) -> None:
+    groups = list(read_groups(database))
+    assert [group.event_digests() for group in groups] == GROUPS
+    assert [group.first_version for group in groups] == [0, 2, 3, 6]
+
+
+def test_replay_leads_to_the_model(database) -> None:
+    model = Model()
+    for digests in GROUPS:
+        model.add(digests)
+    _, head = read_meta(database)
+    state = replay(database, head)
+    assert state.view.head == head
+    assert head.hyper_digest == model.snapshots[-1].hyper_digest
+    assert state.history_root() == model.snapshots[-1].history_digest
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "sentence"),
+    [
+        ("default", b"format", "the row default/format is missing"),
+        ("default", b"log", "the row default/log is missing"),
+        ("default", b"node", "the row default/node is missing"),
+        ("default", b"head", "the row default/head is missing"),
+        ("log", u64(0), "the row log/2 does not follow on: the next version is 0"),
+        ("log", u64(2), "the row log/3 does not follow on: the next version is 2"),
+        ("log", u64(6), "the row ends/6 ends no group"),
+        ("ends", u64(1), "the row log/0 ends at version 1, but the next end is ends/2"),
+        ("ends", u64(6), "the row log/6 has no end row"),
+    ],
+)
+def test_a_missing_row_is_named(path, family, key, sentence) -> None:
+    remove_row(path, family, key)
+    assert sentence_of_opening(path) == sentence
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "value", "sentence"),
+    [
+        ("log", u64(3), bytes(95), "the row log/3 has 95 bytes, not one or more"),
+        ("log", u64(3), b"", "the row log/3 has 0 bytes, not one or more"),
+        ("log", u64(3), bytes(64), "the row log/3 ends at version 4, but the next end is ends/5"),
+        ("log", u64(3), bytes(96), "the row ends/5 has the hyper digest "),
+        ("log", u64(7), bytes(32), "the row log/7 has no end row"),
+        ("log", u64(9), bytes(32), "the row log/9 does not follow on: the next version is 7"),
+        ("log", b"", bytes(32), "the row log/ has a key of 0 bytes instead of 8"),
+        ("ends", u64(5), bytes(32), "the row ends/5 has the hyper digest 0000"),
+        ("ends", u64(6), bytes(31), "the row ends/6 has 31 bytes instead of 32"),
+        ("ends", u64(7), bytes(32), "the row ends/7 ends no group"),
+        ("ends", b"\xff" * 9, bytes(32), "the row ends/ffffffffffffffffff has a key of 9 bytes"),
+        ("default", b"head", bytes(100), "the row default/head has 100 bytes instead of 104"),
+        ("default", b"head", bytes(104), "the row default/head is of log 0000"),
+        ("default", b"format", b"", "the row default/format holds nothing, not a format number"),
+    ],
+)
+def test_a_changed_or_added_row_is_named(path, family, key, value, sentence) -> None:
+    put_row(path, family, key, value)
+    assert sentence_of_opening(path).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("offset", "sentence"),
+    [
+        (31, "the row default/head has the sequence 5, the groups lead to 4"),
+        (39, "the row default/head has the size 6, the groups lead to 7"),
+        (40, "the row default/head has the history digest "),
+        (72, "the row default/head has the hyper digest "),
+    ],
+)
+def test_a_head_that_the_groups_do_not_lead_to_is_named(path, offset, sentence) -> None:
+    value = bytearray(head_row(path))
+    value[offset] ^= 1
+    put_row(path, "default", b"head", bytes(value))
+    assert sentence_of_opening(path).startswith(sentence)
+
+
+def test_a_group_more_than_the_head_knows_is_named(path) -> None:
+    old = head_row(path)
+    with Log.open(path) as log:
+        log.append([event(9)])
+    put_row(path, "default", b"head", old)
+    assert sentence_of_opening(path) == "the row default/head has the size 7, the groups lead to 8"
+
+
+def verified_at(path: Path, size: int) -> Verified:
+    """What a replay of the first groups up to a size verifies."""
+    model = Model()
+    ends = [model.add(digests)[-1].hyper_digest for digests in GROUPS if len(model.digests) < size]
+    newest = model.snapshots[-1]
+    return Verified(
+        log_id=head_row(path)[:16],
+        size=size,
+        history_digest=newest.history_digest,
+        hyper_digest=newest.hyper_digest,
+        ends_digest=sha256(b"".join(ends)).digest(),
+    )
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many entries each insertion into the hyper tree had."""
+    sizes: list[int] = []
+    insert = subject.hyper.insert
+
+    def counted(tree, entries):
+        sizes.append(len(entries))
+        return insert(tree, entries)
+
+    monkeypatch.setattr(subject.hyper, "insert", counted)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("size", "insertions"), [(2, [2, 1, 3, 1]), (3, [2, 3, 1]), (6, [5, 1]), (7, [6])]
+)
+def test_what_was_verified_is_made_in_one_step(path, hashed, size, insertions) -> None:
+    verified = verified_at(path, size)
+    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
+        _, head = read_meta(database)
+        state = replay(database, head, verified)
+        assert hashed == insertions
+        hashed.clear()
+        plain = replay(database, head)
+    assert state.view == plain.view
+    assert state.ends_digest == plain.ends_digest
+    assert state._levels == plain._levels
+
+
+@pytest.mark.parametrize(
+    "field", ["log_id", "size", "history_digest", "hyper_digest", "ends_digest"]
+)
+@pytest.mark.parametrize("size", [3, 6, 7])
+def test_a_wrong_claim_costs_time_and_nothing_else(path, hashed, field, size) -> None:
+    verified = verified_at(path, size)
+    wrong = {
+        "log_id": bytes(16),
+        "size": size - 1 if size < 7 else 8,
+        "history_digest": bytes(32),
+        "hyper_digest": bytes(32),
+        "ends_digest": bytes(32),
+    }
+    claim = subject.replace(verified, **{field: wrong[field]})
+    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
+        _, head = read_meta(database)
+        state = replay(database, head, claim)
+        assert hashed[-4:] == [2, 1, 3, 1], "every group was compared"
+        assert state.view == replay(database, head).view
+
+
+def test_damage_below_what_was_verified_is_still_named(path) -> None:
+    verified = verified_at(path, 7)
+    put_row(path, "ends", u64(2), bytes(32))
+    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
+        _, head = read_meta(database)
+        with pytest.raises(DamagedError, match="the row ends/2 has the hyper digest 0000"):
+            replay(database, head, verified)
