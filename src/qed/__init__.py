@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         roots_needed,
         verify_incremental_answer,
         verify_membership_answer,
+        verify_with_snapshots,
     )
     from qed.errors import (
         FatalError,
@@ -71,6 +72,7 @@ _HOMES = {
     "verify_incremental_answer": "qed.client.verify_answers",
     "verify_membership_answer": "qed.client.verify_answers",
     "verify_saved": "qed.client.saved",
+    "verify_with_snapshots": "qed.client.verify_answers",
     "write_saved": "qed.client.saved",
 }
 
@@ -99,6 +101,7 @@ __all__ = [
     "verify_incremental_answer",
     "verify_membership_answer",
     "verify_saved",
+    "verify_with_snapshots",
     "write_saved",
 ]
 

@@ -9,7 +9,7 @@ async with AsyncClient(ClientConfig(endpoints=["http://127.0.0.1:8800"])) as cli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -31,6 +31,11 @@ from qed.client.endpoints import (
     oversized,
     too_slow,
 )
+from qed.client.verify_answers import (
+    history_root,
+    verify_incremental_answer,
+    verify_with_snapshots,
+)
 from qed.trees.values import IncrementalProof, MembershipProof, Snapshot
 from qed.version import VERSION
 from qed.wire.topology import InfoValue
@@ -47,8 +52,8 @@ class AsyncClient:
     `RequestError` fix the call, `UnavailableError` make it again later, `VerificationError` the
     answer is not about what was asked. After an `UnreachableError` of an addition it is unknown
     whether the log has it; adding again is allowed and gives a second version.
-    A client belongs to one event loop, whose tasks may share it. Proofs come back *unverified*:
-    see `verify_answers`.
+    A client belongs to one event loop, whose tasks may share it. `membership` and `incremental`
+    return proofs *unverified*; the methods that begin with `verify_` do not.
     """
 
     def __init__(self, config: ClientConfig | None = None) -> None:
@@ -104,6 +109,31 @@ class AsyncClient:
     async def incremental(self, start: int, end: int) -> IncrementalProof:
         """Ask for the proof that the log of version `end` extends that of `start`; not verified."""
         return await self._run(self._endpoints.exchange(calls.build_incremental(start, end)))
+
+    async def verify_membership(
+        self,
+        *,
+        snapshots: Iterable[Snapshot],
+        event: bytes | None = None,
+        digest: bytes | None = None,
+        version: int | None = None,
+    ) -> MembershipProof:
+        """Ask as `membership` does, verify the answer against trusted snapshots, and return it.
+
+        `exists` of what is returned is then proven, either way. Besides the snapshot of `version`
+        that of the current version is needed; when it is not given, RequestError names it.
+        """
+        proof = await self.membership(event=event, digest=digest, version=version)
+        verify_with_snapshots(
+            proof, snapshots=snapshots, event=event, digest=digest, version=version
+        )
+        return proof
+
+    async def verify_incremental(self, start: Snapshot, end: Snapshot) -> IncrementalProof:
+        """Ask as `incremental` does, verify the answer against both snapshots, and return it."""
+        proof = await self.incremental(start.version, end.version)
+        verify_incremental_answer(proof, start=history_root(start), end=history_root(end))
+        return proof
 
     async def info(self) -> dict[str, InfoValue]:
         """Return what the server says about itself."""

@@ -44,7 +44,8 @@ class ClientConfig:
     """Whether a TLS certificate that nobody vouches for is taken."""
 
     timeout_s: float = 10.0
-    """Bound of one exchange: for the answer to begin, and for all of it to be here."""
+    """Bound of one exchange: for the answer to be here as a whole. The blocking client bounds each
+    read of its headers, and the whole from there on."""
 
     dial_timeout_s: float = 5.0
     """Bound of opening a TCP connection."""
@@ -120,12 +121,8 @@ def parse_endpoint(text: str) -> str:
             f"the endpoint {shown} has no scheme",
             hint="write it as http://<host>:<port> or https://<host>:<port>",
         )
-    if (
-        {"@", "%"} & set(parts.netloc)
-        or "?" in text
-        or "#" in text
-        or _PATH.match(parts.path) is None
-    ):
+    more = set("@%") & set(parts.netloc) or set("?#") & set(text)
+    if more or _PATH.match(parts.path) is None:
         raise MalformedError(f"the endpoint {shown} has more than scheme, host, port and path")
     place = host if port is None else f"{host}:{port}"
     return f"{parts.scheme}://{place}{parts.path.rstrip('/')}"

@@ -7,7 +7,7 @@ without it a server could pass an old state off as the current one. Source: SPEC
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qed.client.calls import digest_of
@@ -77,6 +77,34 @@ def verify_membership_answer(  # noqa: PLR0913 (a question of three parts, and t
     verify_membership(proof, digest=asked, version=version, hyper=hyper, history=history)
 
 
+def verify_with_snapshots(
+    proof: MembershipProof,
+    *,
+    snapshots: Iterable[Snapshot],
+    event: bytes | None = None,
+    digest: bytes | None = None,
+    version: int | None = None,
+) -> None:
+    """Return when the proof holds, the digests that it needs being taken from trusted snapshots.
+
+    Raises:
+        RequestError: as `verify_membership_answer`, or the snapshot of a version that is needed is
+            not among those given: on a busy log that of the current version may be somebody else's.
+        VerificationError: the proof is false, or speaks of other versions.
+    """
+    trusted = {snapshot.version: snapshot for snapshot in snapshots}
+    needed = roots_needed(proof)
+    history = None
+    if needed.history_version is not None:
+        histories = {number: snapshot.history_digest for number, snapshot in trusted.items()}
+        history = root_at(histories, needed.history_version, "history")
+    hypers = {number: snapshot.hyper_digest for number, snapshot in trusted.items()}
+    hyper = root_at(hypers, needed.hyper_version, "hyper")
+    verify_membership_answer(
+        proof, event=event, digest=digest, version=version, hyper=hyper, history=history
+    )
+
+
 def verify_incremental_answer(proof: IncrementalProof, *, start: Root, end: Root) -> None:
     """Return when the log of `end` extends that of `start`; both are history digests.
 
@@ -103,5 +131,8 @@ def root_at(digests: Mapping[int, bytes], version: int, tree: str) -> Root:
         MalformedError: it is not among them.
     """
     if version not in digests:
-        raise MalformedError(f"the {tree} digest of version {version} is needed")
+        raise MalformedError(
+            f"the {tree} digest of version {version} is needed",
+            hint=f"bring it from the snapshot of version {version}",
+        )
     return Root(version, digests[version])
