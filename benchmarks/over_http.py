@@ -229,6 +229,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     options = parser.parse_args()
     machine = describe(options.directory)
+    if machine["file system"].startswith("tmpfs"):
+        raise SystemExit(f"void: {options.directory} is memory; name a --directory on a disk")
     figures = run(options.seconds, options.directory)
     if options.json:
         print(json.dumps({"machine": machine, "figures": [dataclasses.asdict(f) for f in figures]}))
