@@ -20,6 +20,7 @@ from qed.backup.repository import read_repository
 from qed.backup.rocksdb_layout import META
 from qed.backup.stage import (
     RESTORE,
+    commit_path,
     lock_restore,
     read_commit,
     write_commit,
@@ -56,14 +57,15 @@ class Restored:
             )
         if self.swapped is not None:
             return [*lines, self.swapped.describe()]
-        return [
-            *lines,
+        staged = (
             f"a server is using {self.target}: backup {self.backup_id}, up to version "
-            f"{self.version_text}, is staged and will be in place when that server has been "
-            "restarted",
+            f"{self.version_text}, is staged and will be in place when it has been restarted"
+        )
+        kept = (
             f"the database that is there now will be kept below {self.target / REPLACED}, with "
-            "every version that is added until then",
-        ]
+            "every version that is added until then"
+        )
+        return [*lines, staged, kept]
 
     @property
     def kept_aside(self) -> Path | None:
@@ -97,7 +99,7 @@ def restore_backup(
             _finish_half_done(target)
             pending = write_stage(plan, target, meter)
             # 3. Decide; a restore that was decided earlier and not swapped is replaced.
-            write_commit(target, pending)
+            _decide(target, pending)
             # Stop here: the restore will be finished by the next start.
             clear_restore(target, keep=pending.stage)
             # 4. Swap, unless a server has the database.
@@ -172,6 +174,22 @@ def _check_space(plan: RestorePlan, target: Path) -> None:
             errno=errno.ENOSPC,
             hint="free some space, then do it again; nothing was changed",
         )
+
+
+def _decide(target: Path, pending: Pending) -> None:
+    """Write the record; if that fails, take it back, so that what was refused does not happen."""
+    earlier = None
+    with contextlib.suppress(DamagedError):
+        earlier = read_commit(target)
+    try:
+        write_commit(target, pending)
+    except StorageError:
+        with contextlib.suppress(StorageError):
+            if earlier is None:
+                durable.remove_file(commit_path(target))
+            else:
+                write_commit(target, earlier)
+        raise
 
 
 def _finish_half_done(target: Path) -> None:
