@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from qed.errors import ConflictError, MalformedError
+from qed.server.sites import bind_places
+from serving import Wire, ask
+from unit.server.conftest import local, running
+from unit.web.conftest import make_certificate
+
+
+def test_the_three_ports_know_where_they_are(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        places = bind_places(local(tmp_path / "db"), stack)
+        ports = {
+            place.listener.getsockname()[1]
+            for place in (places.data, places.management, places.metrics)
+        }
+        assert len(ports) == 3
+        assert places.http_advertised == places.data.address
+        assert places.data.address.port in ports
+    assert places.data.listener.fileno() == -1
+
+
+@pytest.mark.parametrize(
+    ("field", "flag"),
+    [
+        ("http_addr", "--http-addr"),
+        ("mgmt_addr", "--mgmt-addr"),
+        ("metrics_addr", "--metrics-addr"),
+    ],
+)
+def test_a_port_in_use_is_named_with_its_flag(field: str, flag: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        config = local(tmp_path / "db", **{field: address})
+        with contextlib.ExitStack() as stack, pytest.raises(ConflictError) as caught:
+            bind_places(config, stack)
+    assert caught.value.message == f"the address {address} is in use by another process"
+    assert flag in caught.value.hint
+
+
+def test_an_address_nobody_could_use_is_refused_before_a_socket_is_taken(tmp_path: Path) -> None:
+    config = local(tmp_path / "db", http_advertise_addr="0.0.0.0:8800")
+    with contextlib.ExitStack() as stack, pytest.raises(MalformedError, match="no client can"):
+        bind_places(config, stack)
+
+
+def test_behind_a_wildcard_clients_are_told_a_name(tmp_path: Path) -> None:
+    config = local(
+        tmp_path / "db", http_addr=":0", mgmt_addr=":0", http_advertise_addr="log.example.org"
+    )
+    with running(config) as server:
+        info = json.loads(ask(server.data, "GET", "/info").body)
+        shards = json.loads(ask(server.data, "GET", "/info/shards").body)
+    assert info["http_addr"] == f"log.example.org:{server.data}"
+    assert info["mgmt_addr"] == f"log.example.org:{server.management}"
+    assert shards["shards"][shards["leaderId"]]["httpAddr"] == info["http_addr"]
+    assert any("clients are told log.example.org" in line for line in server.announced)
+
+
+def test_info_says_who_and_where(tmp_path: Path) -> None:
+    config = local(tmp_path / "db", node_id="server0", raft_addr="qed_server_0:8500")
+    with running(config) as server:
+        info = json.loads(ask(server.data, "GET", "/info").body)
+        shards = json.loads(ask(server.data, "GET", "/info/shards").body)
+    assert list(info)[:4] == ["node_id", "raft_addr", "mgmt_addr", "http_addr"]
+    assert (info["node_id"], info["raft_addr"]) == ("server0", "qed_server_0:8500")
+    assert info["origin"] == f"qed-{info['log_id']}"
+    assert shards == {
+        "nodeId": "server0",
+        "leaderId": "server0",
+        "uriScheme": "http",
+        "shards": {"server0": {"nodeId": "server0", "httpAddr": f"127.0.0.1:{server.data}"}},
+    }
+
+
+def test_tls_is_on_the_data_and_the_management_port_and_never_on_metrics(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path, "server")
+    config = local(tmp_path / "db", enable_tls=True, tls_cert_path=certificate, tls_key_path=key)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with running(config) as server:
+        with Wire(server.data, trusting) as wire:
+            assert wire.ask("HEAD", "/healthcheck").status == 204
+            shards = json.loads(wire.ask("GET", "/info/shards").body)
+        with Wire(server.management, trusting) as wire:
+            assert wire.ask("GET", "/backups").body == b"[]"
+        assert ask(server.metrics, "GET", "/metrics").status == 200
+    assert shards["uriScheme"] == "https"
+
+
+def test_a_failed_backup_does_not_stop_the_server(tmp_path: Path) -> None:
+    with running(local(tmp_path / "db")) as server:
+        (tmp_path / "db" / "backups").write_bytes(b"in the way")
+        reply = ask(server.management, "POST", "/backup")
+        assert reply.status in {409, 500}
+        assert ask(server.data, "POST", "/events", b'{"Event":"eA=="}').status == 201
+    assert server.outcome == [None]
