@@ -19,16 +19,17 @@ from qed.engine.log import Log
 
 
 def _start(path: Path) -> None:
-    """Do what a server's start does before it serves."""
+    """Do what a server's start does before it serves; where no log is, none is created here."""
     with durable.lock_directory(path, exclusive=True):
         finish_pending(path)
         clean_leftovers(path)
-        Log.open(path, held=True).close()
+        if holds_engine_files(path):
+            Log.open(path, held=True).close()
 
 
 def _judge_restored(path: Path, before: int | None, aftermath: Aftermath) -> None:
-    """The target is what it was or what was restored, never a mixture; then restore once more."""
-    if before is not None or aftermath.acknowledged:
+    """After a start the target is what it was or what was restored, never a mixture."""
+    if path.is_dir():
         _start(path)
     if path.is_dir() and holds_engine_files(path):
         size = check(path).size
@@ -38,6 +39,14 @@ def _judge_restored(path: Path, before: int | None, aftermath: Aftermath) -> Non
     else:
         assert before is None, "the database that was there is gone"
         assert not aftermath.acknowledged, "acknowledged, but nothing is there"
+
+
+def _judge_kept(path: Path, scratch: Path, size: int) -> None:
+    """The log that was replaced lies aside, whole."""
+    kept = [entry for entry in (path / "qed-replaced").iterdir() if holds_engine_files(entry)]
+    assert len(kept) == 1, f"kept aside: {kept}"
+    shutil.copytree(kept[0], scratch)
+    judge_log(scratch, size, at_most=9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +124,9 @@ class RestoreServed:
 
     def judge(self, directory: Path, aftermath: Aftermath) -> None:
         path = directory / "db"
-        before = 9 if aftermath.ending == "done" else 8
-        if not aftermath.acknowledged:
-            with contextlib.suppress(AssertionError):
-                _judge_restored(path, 8, aftermath)
-        _judge_restored(path, before, aftermath)
+        _judge_restored(path, 8, aftermath)
+        if aftermath.acknowledged:
+            _judge_kept(path, directory / "kept", 9 if aftermath.ending == "done" else 8)
         judge_backups(path, BACKUPS)
         restore_backup(path / "backups", path, 3)
         _start(path)
@@ -155,9 +162,6 @@ class SwapAtStart:
         path = directory / "db"
         _start(path)
         assert check(path).size == 4, "the restore that was decided is not what is served"
-        kept = [entry for entry in (path / "qed-replaced").iterdir() if holds_engine_files(entry)]
-        assert len(kept) == 1, f"kept aside: {kept}"
-        shutil.copytree(kept[0], directory / "kept")
-        judge_log(directory / "kept", 8, at_most=8)
+        _judge_kept(path, directory / "kept", 8)
         judge_log(path, 4, at_most=4)
         judge_backups(path, BACKUPS)
