@@ -216,6 +216,7 @@ def test_the_examples_of_the_document_are_files_to_the_byte():
         tree, version = name.split()
         given_digests[tree][int(version)] = bytes.fromhex(digest)
 
+    assert f"{MAX_SAVED_BYTES:,} bytes" in text
     assert len(files) == 2
     for file in files:
         verify_saved(
