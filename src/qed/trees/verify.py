@@ -199,12 +199,15 @@ def _verify_leaf(path: AuditPath, key: int, version: int, root: Root) -> None:
 def _verify_empty(path: AuditPath, key: int, root: Root) -> None:
     """Check that a map's way to the key ends at an empty node.
 
-    Its parent is not empty, else the way would have ended there; so at any height its sibling has
-    a member (below 232 at least two: whether one of them is missing cannot be seen in its hash,
-    and changes nothing for the key, whose place is empty). An empty path would be an empty log.
+    Its parent is not empty, else the way would have ended there, so at any height its sibling has
+    a member; an empty path would be the map of an empty log. Below 232 the parent has two members
+    at least, both under the sibling: so it is no leaf, and not of height 0. That a sibling of
+    height 1 to 231 is no leaf cannot be seen in its hash, and the answer does not rest on it: the
+    place of the key is empty either way.
     """
     height = _check_hyper_path(path, key)
     _require(height < HYPER_HEIGHT, "hyper-path", "only the map of an empty log has no path")
+    _require(height > 0, "hyper-path", "no way ends at an empty node of height 0")
     _check_sibling(path, key, height)
     _check_equal(_climb_hyper(_DEFAULTS[height], key, path), root, "hyper-root")
 
