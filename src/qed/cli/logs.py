@@ -49,12 +49,24 @@ def configure_service(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ]
         _configure_standard(number, _JsonFormatter())
+    if level == "off":
+        processors = [_drop]
+    filtered = structlog.make_filtering_bound_logger(
+        min(max(number, logging.DEBUG), logging.CRITICAL)
+    )
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=filtered,
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _drop(*_: Any) -> Any:
+    """Let nothing through: structlog knows no level above fatal."""
+    from structlog import DropEvent  # noqa: PLC0415 - as above
+
+    raise DropEvent
 
 
 def _configure_standard(number: int, formatter: logging.Formatter) -> None:

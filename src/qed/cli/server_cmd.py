@@ -14,6 +14,7 @@ from qed.cli.server_part import server_part
 
 if TYPE_CHECKING:  # the server is not part of a plain install
     from qed.server.config import ServerConfig
+    from qed.server.sites import Places
 
 _LOG = logging.getLogger(__name__)
 
@@ -134,4 +135,24 @@ def start(ctx: click.Context) -> None:
         _LOG.warning("--raft-join-addr is not followed: this server's log is its own")
     with server_part():
         from qed.server.start import serve  # noqa: PLC0415 - not in a plain install
-    serve(server_config(flags), announce=output.remark)
+
+    def on_ready(places: Places) -> None:
+        if output.wants_json(ctx):
+            output.emit_document(_document(places))
+
+    announce = _say_nothing if flags["log"] == "off" else output.remark
+    serve(server_config(flags), announce=announce, on_ready=on_ready)
+
+
+def _say_nothing(text: str) -> None:
+    del text
+
+
+def _document(places: Places) -> dict[str, object]:
+    """Return where the server answers, as it is printed once it does."""
+    return {
+        "Data": str(places.data.address),
+        "Management": str(places.management.address),
+        "Metrics": str(places.metrics.address),
+        "Advertised": str(places.http_advertised),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import structlog
 from pure_log import PureLog
 from qed import wire
 from qed.cli import client_flags, main
+from qed.cli.server_part import SERVER_LIBRARIES
 from qed.errors import NotFoundError, NotProvenError
 
 
@@ -125,3 +127,18 @@ def run_command(capsysbinary, monkeypatch, tmp_path):
     root.setLevel(logging.WARNING)
     logging.getLogger("qed").setLevel(logging.NOTSET)
     structlog.reset_defaults()
+
+
+@pytest.fixture(name="plain_install")
+def run_without_the_server_part():
+    """Give a function that runs `qed` where none of the extra's libraries can be imported."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        code = (
+            f"import sys; sys.modules.update(dict.fromkeys({sorted(SERVER_LIBRARIES)}));"
+            "from qed.cli.main import main; main()"
+        )
+        command = [sys.executable, "-W", "error", "-c", code, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run

@@ -1,0 +1,80 @@
+"""Results on standard output, everything else on standard error; a closed or full output."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qed.cli import output
+from qed.errors import LockedError, VerificationError
+
+
+def test_a_form_is_written_byte_for_byte(capsysbinary):
+    output.emit("a\n\té\udcff")
+    output.emit(b"\xfe\r\n")
+
+    assert capsysbinary.readouterr().out == b"a\n\t\xc3\xa9\xff\xfe\r\n"
+
+
+def test_a_document_is_one_line(capsys):
+    output.emit_document({"a": [1, "é"]})
+
+    assert capsys.readouterr().out == '{"a": [1, "\\u00e9"]}\n'
+
+
+def test_a_remark_goes_to_standard_error(capsys):
+    output.remark("a word")
+
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "a word\n")
+
+
+def test_an_error_carries_its_code_sentence_and_hint():
+    assert output.describe_error(LockedError("in use", hint="wait")) == {
+        "error": {"code": "locked", "message": "in use", "hint": "wait"}
+    }
+
+
+def test_a_false_proof_carries_the_check_that_failed():
+    fields = output.describe_error(VerificationError("false", step="hyper-root"))["error"]
+
+    assert fields["step"] == "hyper-root"
+
+
+def run_apart(code, stdout):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"from qed.cli import main; {code}"],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    return done.returncode, done.stderr.decode()
+
+
+def test_a_closed_output_ends_the_command_without_a_word():
+    code = (
+        "import os, sys; from qed.cli import output; r, w = os.pipe(); os.close(r); os.dup2(w, 1);"
+        "main.root.callback = lambda: None;"
+        "main._call = lambda words: output.emit('x'); sys.exit(main.run([]))"
+    )
+
+    assert run_apart(code, subprocess.DEVNULL) == (1, "")
+
+
+def test_a_full_output_is_an_error():
+    code = "import sys; sys.exit(main.run(['version']))"
+    with Path("/dev/full").open("wb") as full:
+        left, said = run_apart(code, full)
+
+    assert left == 42
+    assert said.startswith("Error: cannot write to standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_error_is_told_to_people_always_and_to_machines_when_asked(capsys, as_json):
+    output.tell_error(output.describe_error(LockedError("in use")), as_json=as_json)
+
+    captured = capsys.readouterr()
+    assert captured.err == "Error: in use\n"
+    assert bool(captured.out) is as_json

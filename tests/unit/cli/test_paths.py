@@ -1,0 +1,22 @@
+"""Where things lie when nobody says where."""
+
+from pathlib import Path
+
+import pytest
+
+from qed.cli import paths
+
+
+def test_the_data_home_is_xdgs(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+    assert paths.default_db_path() == tmp_path / "qed" / "db"
+    assert paths.default_dev_path() == tmp_path / "qed" / "dev"
+
+
+@pytest.mark.parametrize("said", ["", "relative/path"])
+def test_without_a_usable_one_it_lies_below_home(monkeypatch, said):
+    monkeypatch.setenv("XDG_DATA_HOME", said)
+    monkeypatch.setenv("HOME", "/home/ann")
+
+    assert paths.data_home() == Path("/home/ann/.local/share/qed")
