@@ -6,11 +6,10 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from qed.backup.restore import restore_backup
-
 from fault.judges import digests, judge_log
 from qed.backup.create import create_backup
 from qed.backup.repository import list_backups
+from qed.backup.restore import restore_backup
 from qed.engine.log import Log
 
 
