@@ -7,6 +7,7 @@ groups, and requests join in the order of arrival.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import copy
 import threading
@@ -79,8 +80,11 @@ class Committer:
         # Held by the writer thread from before a commit until the state shows it, and by who needs
         # the database at rest between two groups.
         self._commit_lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="qed-writer", daemon=False)
+        # A daemon, so that a program which forgets to close does not hang at its end; there it is
+        # stopped all the same, because RocksDB must not be inside a call when the process goes.
+        self._thread = threading.Thread(target=self._run, name="qed-writer", daemon=True)
         self._thread.start()
+        atexit.register(self.stop)
 
     @property
     def failure(self) -> FatalError | None:
@@ -116,6 +120,7 @@ class Committer:
             self._stopping = True
             self._arrival.notify()
         self._thread.join()
+        atexit.unregister(self.stop)
 
     @contextlib.contextmanager
     def at_rest(self) -> Iterator[None]:

@@ -360,6 +360,13 @@ while True:
             assert all(log.prove_membership(event(n)).exists for n in range(size))
 
 
+def test_a_program_that_forgets_to_close_ends_and_has_committed(path) -> None:
+    Log.create(path).close()
+    call = "log = Log.open(path); futures = [log.submit([bytes([n]) * 32]) for n in range(9)]"
+    assert in_another_process(call, path) == ""
+    assert check(path).size == 9
+
+
 @pytest.mark.parametrize("kind", ["*.sst", "*.log"])
 def test_no_flipped_byte_is_served(tmp_path, kind) -> None:
     """Flip single bytes all over a file: opening refuses, or nothing has changed."""
