@@ -1,5 +1,6 @@
 """The log server: three ports on one log in one process.
 
-Reading order: `config` (what a start is told), `start` (its steps, in order, and the stop),
-`data_port` and `management_port` (what each route does), `metrics` (every number and its name).
+Reading order: `config` (what a start is told), `start` (its steps, in order, and the stop), `sites`
+(where the ports are and what each serves), `data_port` and `management_port` (what each route
+does), `metrics` (every number and its name).
 """

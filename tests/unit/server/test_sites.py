@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import ssl
 from pathlib import Path
 
 import pytest
 
+from qed.engine.log import Log
 from qed.errors import ConflictError, MalformedError
-from qed.server.sites import bind_places
+from qed.server.sites import assemble, bind_places
+from qed.web.stop import Stop
 from serving import Wire, ask
 from unit.server.conftest import local, running
 from unit.web.conftest import make_certificate
@@ -102,3 +105,39 @@ def test_a_failed_backup_does_not_stop_the_server(tmp_path: Path) -> None:
         assert reply.status in {409, 500}
         assert ask(server.data, "POST", "/events", b'{"Event":"eA=="}').status == 201
     assert server.outcome == [None]
+
+
+DOCS = Path(__file__).parents[3] / "docs"
+EXAMPLE = re.compile(r"^```http\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_of_the_documents_are_what_a_server_answers(tmp_path: Path) -> None:
+    examples = EXAMPLE.findall((DOCS / "http.md").read_text())
+    assert len(examples) > 10
+    config = local(tmp_path / "db", node_id="server0", raft_addr="127.0.0.1:8500")
+    with running(config) as server:
+        for example in examples:
+            request, _, answer = example.partition("\n\n")
+            (line, *rest), (first, *shown) = request.split("\n"), answer.split("\n")
+            method, path, *where = line.split()
+            headers = dict(entry.split(": ") for entry in rest if not entry.startswith("{"))
+            body = "".join(entry for entry in rest if entry.startswith("{")).encode()
+            port = getattr(server, where[0].removeprefix("@") if where else "data")
+            reply = ask(port, method, path, body, headers)
+            status, _, content_type = first.partition(" ")
+            assert reply.status == int(status), example
+            assert reply.headers.get("content-type", "") == content_type, example
+            text = reply.body.decode()
+            wanted, cut, _ = "\n".join(shown).partition("…")
+            assert text.startswith(wanted) if cut else text.rstrip("\n") == wanted, example
+
+
+def test_every_route_has_its_heading(tmp_path: Path) -> None:
+    text = (DOCS / "http.md").read_text()
+    with Log.create(tmp_path / "db") as log, contextlib.ExitStack() as stack:
+        config = local(tmp_path / "db")
+        program = assemble(config, log, bind_places(config, stack), None, Stop())
+        for site in program.sites:
+            for route in site.application.routes:
+                assert f"### `{route.method} {route.path}" in text, route.path
+                assert f"`{route.path}`" in text, route.path

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,12 @@ def test_a_class_of_another_room_has_its_ancestors_status() -> None:
 def test_the_base_is_never_raised_and_has_no_status() -> None:
     with pytest.raises(AssertionError):
         status_of(errors.QedError("base"))
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_each_row_is_documented(kind: type[errors.QedError]) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    error = kind("why")
+    seconds = retry_after_s(error)
+    after = f" {seconds} |" if seconds else " |"
+    assert f"| {kind.__name__} | `{kind.code}` | {status_of(error)} |{after}\n" in text
