@@ -141,6 +141,20 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._refused:
             super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Wait for the next request; a connection that closes may not hold its answer for ever."""
+        super().on_response_complete()
+        if self.transport.is_closing() and self._deadline is None:
+            seconds = self._limits.keep_alive_s
+            self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection; one whose client does not read would never end by itself."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not HTTP."""
         self._refuse(400, msg)
@@ -248,7 +262,6 @@ class _Running:
     async def listen(self) -> None:
         """Listen; a port that somebody else has taken since it was bound is said by name."""
         site, limits = self.site, self.site.application.limits
-        seconds = limits.tls_handshake_s if site.tls else None
         try:
             site.listener.listen(BACKLOG)  # uvloop's own call of it keeps an error to itself
         except OSError as error:
@@ -258,7 +271,8 @@ class _Running:
             sock=site.listener,
             backlog=BACKLOG,
             ssl=site.tls,
-            ssl_handshake_timeout=seconds,
+            ssl_handshake_timeout=limits.tls_handshake_s if site.tls else None,
+            ssl_shutdown_timeout=limits.tls_shutdown_s if site.tls else None,
         )
 
     def close_listener(self) -> None:

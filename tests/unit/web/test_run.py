@@ -146,6 +146,19 @@ def test_an_idle_connection_is_closed() -> None:
         assert wire.closed()
 
 
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_an_answer_that_nobody_fetches_is_dropped(connection: str) -> None:
+    limits = WebLimits(keep_alive_s=0.05, connections=1)
+    body = bytes(30 * 1024 * 1024)  # more than the buffers of both kernels hold
+    with serving(application(limits)) as server, Wire(server.port) as wire:
+        wire.send(
+            b"POST /echo HTTP/1.1\r\nHost: t\r\nConnection: %s\r\nContent-Length: %d\r\n\r\n"
+            % (connection.encode(), len(body))
+        )
+        wire.send(body)
+        eventually(lambda: _admitted(server.port), "the place of the connection that hangs")
+
+
 def test_a_connection_above_the_bound_is_503() -> None:
     limits = WebLimits(connections=2, linger_s=0.05)
     with (
@@ -349,6 +362,20 @@ def test_tls_is_spoken_when_it_is_configured(certificate: tuple[object, object])
     ):
         assert wire.socket.version() in {"TLSv1.2", "TLSv1.3"}
         assert wire.ask("POST", "/echo", b"x" * 100_000).body == b"x" * 100_000
+
+
+def test_a_stop_does_not_wait_for_a_tls_peer_that_says_nothing(
+    certificate: tuple[object, object],
+) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    limits = WebLimits(drain_idle_s=0.01, tls_shutdown_s=0.05)
+    with (
+        serving(application(limits), tls=server_context(*certificate)) as server,
+        Wire(server.port, trusting) as wire,
+    ):
+        assert wire.ask("POST", "/echo", b"x").status == 200
+        server.stop.request()
+        assert server.join() is True  # and nobody has read from `wire`
 
 
 def test_the_guard_is_uvicorns_protocol() -> None:
