@@ -80,7 +80,13 @@ def holds_engine_files(path: Path) -> bool:
 
     What a creation leaves that was interrupted before its CURRENT does not count.
     """
-    return (path / "CURRENT").exists() or any(path.glob("*.sst"))
+    return durable.exists(path / "CURRENT") or _has_tables(path)
+
+
+def _has_tables(path: Path) -> bool:
+    return durable.is_directory(path) and any(
+        file.suffix == ".sst" for file in durable.list_directory(path)
+    )
 
 
 def lock_owner(path: Path) -> int | None:
@@ -147,7 +153,7 @@ class Database:
         """
         if not holds_engine_files(path):
             raise NotFoundError(f"there is no database in {path}")
-        if not (path / "CURRENT").exists():
+        if not durable.exists(path / "CURRENT"):
             raise DamagedError(
                 f"{path} has tables but no file CURRENT", hint="restore a backup with `qed restore`"
             )
@@ -162,7 +168,7 @@ class Database:
     @classmethod
     def _is_blank(cls, path: Path, families: Sequence[str]) -> bool:
         """Return whether nothing was ever committed there, as far as the files can tell."""
-        if any(path.glob("*.sst")):
+        if _has_tables(path):
             return False
         with _rocksdb_errors("open", path):
             present = Rdict.list_cf(str(path), _options(Cache(0), create=False))
@@ -193,7 +199,7 @@ class Database:
     @classmethod
     def _start_read_only(cls, path: Path, families: Sequence[str]) -> Database:
         config = path / _CONFIG_FILE
-        had_config = config.exists()
+        had_config = durable.exists(config)
         try:
             with _rocksdb_errors("open", path):
                 access = AccessType.read_only(error_if_log_file_exist=False)
@@ -268,7 +274,7 @@ class Database:
         The caller keeps writers out if all families must stand at the same commit in the tables;
         then the write-ahead log of the copy holds no row.
         """
-        if path.exists():
+        if durable.exists(path):
             raise ConflictError(f"{path} exists already")
         self.flush()
         with self._call("make a checkpoint of") as rdict:
@@ -355,7 +361,8 @@ def _rocksdb_errors(what: str, path: Path) -> Iterator[None]:
     A mistake in our own calls (a `TypeError`) stays what it is.
     """
     try:
-        yield
+        with durable.storage_errors(what, path):  # rocksdict writes a file of its own there
+            yield
     except Exception as error:
         if type(error) not in (Exception, RuntimeError):
             raise

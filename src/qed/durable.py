@@ -82,19 +82,42 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
     killed before its own sync. Missing parents get mode 0755. Something else under the name is a
     `ConflictError`.
     """
-    if not _is_directory(path):
+    if not is_directory(path):
         if path.parent != path:
             make_directory(path.parent)
         with storage_errors("create", path), contextlib.suppress(FileExistsError):
             path.mkdir(mode)
-        if not _is_directory(path):
+        if not is_directory(path):
             raise ConflictError(f"{path} is in the way: it is not a directory")
     sync_directory(path.parent)
 
 
-def _is_directory(path: Path) -> bool:
+def is_directory(path: Path) -> bool:
+    """Return whether a directory is there; trouble with looking is an error, not a no."""
     with storage_errors("look at", path):
         return path.is_dir()
+
+
+def exists(path: Path) -> bool:
+    """Return whether anything is there; trouble with looking is an error, not a no."""
+    with storage_errors("look at", path):
+        return path.exists()
+
+
+def size_bytes(path: Path) -> int | None:
+    """Return the size of a regular file, None when none is there; links are not followed."""
+    with storage_errors("look at", path):
+        try:
+            found = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def list_directory(path: Path) -> list[Path]:
+    """Return what lies in a directory, sorted by name."""
+    with storage_errors("read", path):
+        return sorted(path.iterdir())
 
 
 def temporary_name(path: Path) -> Path:
@@ -220,7 +243,7 @@ def remove_file(path: Path) -> None:
     """Remove a file durably; a missing one is fine."""
     with storage_errors("remove", path):
         path.unlink(missing_ok=True)
-    if _is_directory(path.parent):
+    if is_directory(path.parent):
         sync_directory(path.parent)
 
 
@@ -231,7 +254,7 @@ def remove_tree(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    if _is_directory(path.parent):
+    if is_directory(path.parent):
         sync_directory(path.parent)
 
 

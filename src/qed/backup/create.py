@@ -108,7 +108,7 @@ def _write_backup(
 ) -> None:
     """Copy the files, shared ones first, then write the manifest, then the meta."""
     names = _names(source)
-    meter = Meter(sum((source / name).stat().st_size for name in names), progress)
+    meter = Meter(sum(durable.size_bytes(source / name) or 0 for name in names), progress)
     identity, head = read_head(source)
     files = _copy_shared(repository, source, names, meter)
     files += _copy_private(repository.directory, source, names, backup_id, meter)

@@ -26,7 +26,7 @@ def delete_backup(directory: Path, backup_id: int) -> Collected:
         UnavailableError: somebody else works in the directory.
         FatalError: the system refused a write; the backup is there as before, or gone.
     """
-    if not directory.is_dir():
+    if not durable.is_directory(directory):
         raise NotFoundError(f"the backup directory {directory} does not exist")
     with lock_backups(directory, exclusive=True):
         # 1. Finish what an earlier, interrupted call began.

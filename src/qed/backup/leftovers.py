@@ -18,11 +18,11 @@ def clean_leftovers(database: Path) -> None:
 
     The caller holds the database's lock. A decided restore stays: `finish_pending` is asked first.
     """
-    if (database / CHECKPOINTS).is_dir():
+    if durable.is_directory(database / CHECKPOINTS):
         durable.remove_tree(database / CHECKPOINTS)
-    if not (database / RESTORE).is_dir():
+    if not durable.is_directory(database / RESTORE):
         return
     # Somebody who holds the lock is staging right now: what lies there is not a leftover.
     with contextlib.suppress(LockedError), lock_restore(database):
-        if not commit_path(database).exists():
+        if not durable.exists(commit_path(database)):
             clear_restore(database)

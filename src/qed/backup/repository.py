@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,7 +106,7 @@ def list_backups(directory: Path) -> list[BackupInfo]:
     A backup that cannot be read or misses a file is listed too and says so in `problem`.
     Cost: the names and sizes of all files, and every meta and manifest; no table is read.
     """
-    if not directory.is_dir():
+    if not durable.is_directory(directory):
         return []
     repository = read_repository(directory)
     return [_info(repository, entry) for _, entry in sorted(repository.entries.items())]
@@ -204,7 +203,7 @@ def _read_entry(
         return Entry(backup_id, None, digest, None, problem)
     entry = _bind(directory, Entry(backup_id, meta, digest, None, ""), stored.get(backup_id))
     missing = entry.problem or _first_misfit(directory, meta, files, entry.manifest)
-    if missing and not path.exists():
+    if missing and not durable.exists(path):
         return None  # deleted while it was looked at
     return replace(entry, problem=entry.problem or (missing and f"backup {backup_id}: {missing}"))
 
@@ -244,21 +243,13 @@ def _first_misfit(
         path = directory / file.path
         there = files.get(file.path)
         if there is None:
-            there = _size_of(path)  # it may have come after the names were read
+            there = durable.size_bytes(path)  # it may have come after the names were read
         if there is None:
             return f"{path} is missing"
         wanted = sizes.get(file.path, layout.declared_size_bytes(file.path))
         if wanted is not None and there != wanted:
             return f"{path} is damaged: it has {there} bytes instead of {wanted}"
     return ""
-
-
-def _size_of(path: Path) -> int | None:
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _read_manifest(directory: Path, backup_id: int) -> StoredManifest:
@@ -288,7 +279,7 @@ def _read_tombstones(directory: Path) -> tuple[tuple[Tombstone, ...], list[str]]
 
 def _read_ids(directory: Path) -> tuple[Ids, list[str]]:
     path = directory / manifests.IDS
-    if not path.exists():
+    if not durable.exists(path):
         return Ids(0, None), []  # RocksDB's own directory, or a first backup
     ids, problem = _decode(path, manifests.decode_ids)
     return (Ids(0, None), [problem]) if ids is None else (ids, [])

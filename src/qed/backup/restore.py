@@ -118,7 +118,7 @@ def finish_pending(database: Path) -> Swapped | None:
         RequestError: another program has used the database since; the hint names the ways out.
         FatalError: the staged files are damaged, or the system refused a move.
     """
-    if not (database / RESTORE).is_dir():
+    if not durable.is_directory(database / RESTORE):
         return None
     with lock_restore(database):
         pending = read_commit(database)
@@ -131,17 +131,18 @@ def finish_pending(database: Path) -> Swapped | None:
 
 
 def _check_paths(directory: Path, target: Path) -> None:
-    if not directory.is_dir():
+    if not durable.is_directory(directory):
         raise NotFoundError(
             f"the backup directory {directory} does not exist",
             hint="name the directory that `qed backup create` writes to, by default "
             "<db-path>/backups",
         )
-    if not (directory / META).is_dir():
+    if not durable.is_directory(directory / META):
         raise NotFoundError(f"{directory} is not a backup directory: it has no directory {META}")
-    if target.exists() and not target.is_dir():
+    if durable.exists(target) and not durable.is_directory(target):
         raise ConflictError(f"{target} is in the way: it is not a directory")
-    inner, outer = target.resolve(), directory.resolve()
+    with durable.storage_errors("look at", target):
+        inner, outer = target.resolve(), directory.resolve()
     if inner == outer or outer in inner.parents:
         raise ConflictError(f"{target} lies in the backup directory {directory}")
 
@@ -163,7 +164,7 @@ def _verify(
 
 def _check_space(plan: RestorePlan, target: Path) -> None:
     """Refuse a restore that the target's file system has no room for, before it is begun."""
-    there = next(path for path in (target, *target.absolute().parents) if path.exists())
+    there = next(path for path in (target, *target.absolute().parents) if durable.exists(path))
     with durable.storage_errors("look at", there):
         found = os.statvfs(there)
     free_bytes = found.f_bavail * found.f_frsize

@@ -82,7 +82,9 @@ def write_stage(plan: RestorePlan, database: Path, meter: Meter) -> Pending:
         durable.make_directory(path)
         _copy_files(plan, path, meter)
         head = _read_stage(plan, path)
-        give_to_owner([path.parent.parent, path.parent, path, *path.iterdir()], database)
+        give_to_owner(
+            [path.parent.parent, path.parent, path, *durable.list_directory(path)], database
+        )
         durable.sync_directory(path)
     except BaseException:
         with contextlib.suppress(StorageError):
@@ -120,7 +122,7 @@ def _read_stage(plan: RestorePlan, path: Path) -> Head:
             f"backup {plan.backup_id} does not open as a log: {error}; nothing was changed"
         ) from error
     names = {file.name for file in plan.files}
-    for left in list(path.iterdir()):
+    for left in durable.list_directory(path):
         if left.name not in names:
             durable.remove_tree(left)
     manifest = plan.manifest

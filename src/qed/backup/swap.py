@@ -109,11 +109,9 @@ def clear_restore(database: Path, keep: str | None = None) -> None:
     """Remove what lies below `qed-restore`, but for COMMIT and the stage that it names."""
     durable.remove_file(_swapping_path(database))
     new = database / RESTORE / "new"
-    if not new.is_dir():
+    if not durable.is_directory(new):
         return
-    with durable.storage_errors("read", new):
-        stages = sorted(path for path in new.iterdir() if path.name != keep)
-    for path in stages:
+    for path in [path for path in durable.list_directory(new) if path.name != keep]:
         durable.remove_tree(path)
 
 
@@ -151,7 +149,7 @@ def _check_unchanged(database: Path, pending: Pending) -> None:
 def _check_stage(database: Path, pending: Pending) -> None:
     for name, size_bytes in pending.files:
         path = stage_path(database, pending.stage) / name
-        if not path.is_file() or path.stat().st_size != size_bytes:
+        if durable.size_bytes(path) != size_bytes:
             raise DamagedError(
                 f"the staged restore of backup {pending.backup_id} is damaged: {path} is missing "
                 "or cut; the database was not touched",
@@ -162,8 +160,8 @@ def _check_stage(database: Path, pending: Pending) -> None:
 
 def _plan_swap(database: Path, pending: Pending) -> Swapping:
     """Choose where the old files go, and look what is in them while they can be opened."""
-    with durable.storage_errors("read", database):
-        names = sorted(path.name for path in database.iterdir() if layout.is_engine_file(path.name))
+    there = [path.name for path in durable.list_directory(database)]
+    names = [name for name in there if layout.is_engine_file(name)]
     old_log_id, old_size = None, None
     if holds_engine_files(database):
         try:
@@ -180,7 +178,7 @@ def _plan_swap(database: Path, pending: Pending) -> Swapping:
 def _choose_name(database: Path) -> str:
     utc = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     number = 1
-    while (database / REPLACED / f"{utc}-{number}").exists():
+    while durable.exists(database / REPLACED / f"{utc}-{number}"):
         number += 1
     return f"{utc}-{number}"
 
@@ -192,7 +190,7 @@ def _move_out(database: Path, swapping: Swapping) -> None:
     durable.make_directory(aside)
     give_to_owner([aside.parent, aside], database)
     for name in sorted(swapping.old_files, key=lambda name: name != "CURRENT"):
-        if not (aside / name).exists():
+        if not durable.exists(aside / name):
             with durable.storage_errors("move", database / name):
                 (database / name).rename(aside / name)
             if name == "CURRENT":
@@ -207,10 +205,10 @@ def _move_in(database: Path, pending: Pending) -> None:
     for name in sorted((name for name, _ in pending.files), key=lambda name: name == "CURRENT"):
         if name == "CURRENT":
             durable.sync_directory(database)
-        if (stage / name).exists():
+        if durable.exists(stage / name):
             with durable.storage_errors("move", stage / name):
                 (stage / name).rename(database / name)
-        elif not (database / name).exists():
+        elif not durable.exists(database / name):
             raise DamagedError(
                 f"the restore of backup {pending.backup_id} cannot be finished: {stage / name} is "
                 "missing",
@@ -218,7 +216,7 @@ def _move_in(database: Path, pending: Pending) -> None:
                 f"{database / REPLACED}",
             )
     durable.sync_directory(database)
-    if stage.is_dir():
+    if durable.is_directory(stage):
         durable.sync_directory(stage)
 
 
