@@ -221,6 +221,38 @@ def test_a_link_to_nowhere_in_the_way_is_named(tmp_path: Path) -> None:
         durable.make_directory(tmp_path / "a")
 
 
+def test_looking_tells_files_from_directories_from_nothing(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"12345")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("b")
+    assert [path.name for path in durable.list_directory(tmp_path)] == ["a", "b", "link"]
+    looked = [
+        (durable.exists(path), durable.is_directory(path), durable.size_bytes(path))
+        for path in (tmp_path / "a", tmp_path / "b", tmp_path / "link", tmp_path / "nothing")
+    ]
+    assert looked == [
+        (True, True, None),
+        (True, False, 5),
+        (True, False, None),
+        (False, False, None),
+    ]
+    assert durable.size_bytes(tmp_path / "b" / "below a file") is None
+
+
+@pytest.mark.parametrize("look", [durable.exists, durable.is_directory, durable.size_bytes])
+def test_trouble_with_looking_is_an_error_and_not_a_no(
+    look: Callable[[Path], object], tmp_path: Path
+) -> None:
+    with pytest.raises(StorageError) as caught:
+        look(tmp_path / ("n" * 300))
+    assert caught.value.errno == errno.ENAMETOOLONG
+
+
+def test_a_missing_directory_cannot_be_listed(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="nothing"):
+        durable.list_directory(tmp_path / "nothing")
+
+
 def test_a_link_to_a_directory_will_do(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "a").symlink_to(tmp_path / "real")
