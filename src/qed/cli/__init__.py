@@ -1,6 +1,11 @@
 """The command line, and the only room that wires the others.
 
 Reading order: `main` (the tree of commands, and how a failure is told), `groups` (flags on both
-sides of a sub-command, Go's way of writing them), `values` (what a flag may hold), `forms` (what is
-printed, byte for byte), `exit_codes`, then one `*_cmd.py` a command.
+sides of a sub-command, Go's way of writing them), `values` (what a flag may hold), `forms` and
+`documents` (what is printed), `output` (and where to), `exit_codes`. Then one `*_cmd` a command:
+`client_cmd` with `client_flags`, `client_add_cmd`, `client_bulk_cmd`, `client_membership_cmd`,
+`client_incremental_cmd` (`events` names an event, `prompts` asks for a digest, `verification` tells
+a verdict); `verify_cmd`, `backup_cmd`, `restore_cmd`, `check_cmd`, `generate_cmd`, `version_cmd`;
+`server_cmd`; `dev_cmd` with `dev_process`. Beside them `logs`, `progress`, `paths` and
+`server_part` (what a plain install says).
 """

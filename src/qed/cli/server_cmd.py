@@ -36,9 +36,9 @@ def server_flags() -> list[Inherited]:
         _address("--http-addr", "127.0.0.1:8800", "Data port: events and proofs."),
         shared(
             "--http-advertise-addr",
-            type=values.ADDRESS,
+            type=values.TEXT,
             default=None,
-            help="What clients are told; needed when --http-addr is a wildcard.",
+            help="Host, or host:port, that clients are told; for a wildcard in --http-addr.",
         ),
         _address("--mgmt-addr", "127.0.0.1:8700", "Management port: backups."),
         _address("--metrics-addr", "127.0.0.1:8600", "Metrics port."),

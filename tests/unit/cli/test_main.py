@@ -2,8 +2,10 @@
 
 import errno
 import importlib
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -189,3 +191,11 @@ def test_main_leaves_with_the_code(monkeypatch, capsys):
 
     assert left.value.code == 2
     assert "No such command" in capsys.readouterr().err
+
+
+def test_the_documentation_names_no_flag_that_is_not_there():
+    text = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text()
+    known = {"--help", "--log", "--json", "--flag"}
+    known |= {name for _, command in COMMANDS for param in command.params for name in param.opts}
+
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
