@@ -7,16 +7,21 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import google_crc32c
 import pytest
 
 from model import Model
 from qed import durable
+from qed.backup import rocksdb_layout as layout
 from qed.backup.create import create_backup
-from qed.backup.repository import BackupInfo
+from qed.backup.repository import BackupInfo, read_repository
 from qed.backup.restore import Restored, finish_pending, restore_backup
+from qed.backup.rocksdb_layout import MetaFile
 from qed.backup.swap import Swapped
+from qed.backup.verify import RestorePlan
 from qed.engine.check import Report, check
 from qed.engine.log import Log
 
@@ -87,6 +92,13 @@ def restore(directory: Path, target: Path, backup_id: int | None = None) -> Rest
     return restored
 
 
+def referred(directory: Path, *backup_ids: int) -> set[str]:
+    """Return the paths of the files that some backups refer to; all backups when none is named."""
+    entries = read_repository(directory).entries
+    metas = [entries[backup_id].meta for backup_id in backup_ids or entries]
+    return {file.path for meta in metas if meta for file in meta.files}
+
+
 def snapshot(path: Path) -> dict[str, bytes | None]:
     """Return every file below a directory with its bytes, and every directory."""
     return {
@@ -121,3 +133,36 @@ def kill_at(patch: pytest.MonkeyPatch, step: int, error: type[BaseException]) ->
         patch.setattr(durable, name, counted(getattr(durable, name)))
     for name in ("rename", "replace", "unlink", "rmdir"):
         patch.setattr(Path, name, counted(getattr(Path, name)))
+
+
+def with_crc_of(plan: RestorePlan, data: bytes) -> RestorePlan:
+    """Return a plan whose first file has the CRC-32C of other bytes."""
+    first = replace(plan.files[0], crc32c=google_crc32c.value(data))
+    return replace(plan, files=(first, *plan.files[1:]))
+
+
+def rewrite_private(directory: Path, backup_id: int, name: str, data: bytes) -> None:
+    """Change a private file and make the meta fit, as RocksDB's tools could have written it."""
+    _rewrite_meta(
+        directory,
+        backup_id,
+        lambda file: (
+            replace(file, crc32c=google_crc32c.value(data)) if file.path.endswith(name) else file
+        ),
+    )
+    (directory / "private" / str(backup_id) / name).write_bytes(data)
+
+
+def drop_private(directory: Path, backup_id: int, name: str) -> None:
+    """Leave a private file out of a backup, as a program that forgot it would."""
+    _rewrite_meta(directory, backup_id, lambda file: None if file.path.endswith(name) else file)
+
+
+def _rewrite_meta(
+    directory: Path, backup_id: int, change: Callable[[MetaFile], MetaFile | None]
+) -> None:
+    path = directory / "meta" / str(backup_id)
+    meta = layout.parse_meta(path.read_bytes(), backup_id)
+    files = tuple(file for file in map(change, meta.files) if file is not None)
+    path.write_bytes(layout.format_meta(replace(meta, files=files)))
+    (directory / "qed" / "manifests" / f"{backup_id}.json").unlink()

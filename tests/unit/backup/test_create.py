@@ -204,13 +204,7 @@ def test_a_backup_that_is_killed_anywhere_hurts_nothing(
         target = log.path.parent / f"restored-{info.id}"
         backup_logs.restore(directory, target, info.id)
         backup_logs.judge_restored(target, int(info.version_text) + 1)
-    referred = {
-        file.path
-        for entry in read_repository(directory).entries.values()
-        if entry.meta
-        for file in entry.meta.files
-    }
-    assert referred == set(read_repository(directory).files)
+    assert backup_logs.referred(directory) == set(read_repository(directory).files)
 
 
 def test_a_table_left_by_a_killed_backup_is_copied_again(log: Log) -> None:

@@ -17,11 +17,6 @@ from qed.trees.values import NO_VERSION
 VECTORS = Path(__file__).parents[2] / "vectors" / "qed-rc2" / "backups.tar.gz"
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return backup_logs.three_backups(tmp_path / "db")
-
-
 def problem_of(directory: Path, backup_id: int) -> str:
     return {info.id: info.problem for info in list_backups(directory)}[backup_id]
 
@@ -75,9 +70,12 @@ def test_the_backups_of_qed_itself_are_listed(tmp_path: Path) -> None:
 
     infos = list_backups(tmp_path / "backups")
 
-    assert [
-        (info.id, info.version_text) for info in infos
-    ] == [(1, "3"), (2, "5"), (3, "2018"), (4, "2019")]
+    assert [(info.id, info.version_text) for info in infos] == [
+        (1, "3"),
+        (2, "5"),
+        (3, "2018"),
+        (4, "2019"),
+    ]
     assert not any(info.manifest or info.problem for info in infos)
 
 
