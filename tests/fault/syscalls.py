@@ -20,6 +20,7 @@ CHANGES = frozenset(
     | {"fsync", "fdatasync", "sync_file_range", "msync", "truncate", "ftruncate", "fallocate"}
     | {"rename", "renameat", "renameat2", "link", "linkat", "symlink", "unlink", "unlinkat"}
     | {"mkdir", "mkdirat", "rmdir", "chmod", "fchmod", "fchmodat", "utimensat", "flock"}
+    | {"chown", "lchown", "fchown", "fchownat"}
 )
 LOOKS = frozenset(
     {"read", "pread64", "readv", "preadv", "getdents64", "readlink", "fcntl", "statfs", "fstatfs"}

@@ -45,7 +45,9 @@ def test_the_server_answers_after_the_sync(qed_command: list[str], tmp_path: Pat
     trace = tmp_path / "trace"
     home = tmp_path / "home"
     home.mkdir()
-    prefix = ["strace", "-o", str(trace), *TRACE, CALLS]
+    # With -D the server itself is what is started, and stopped; the tracer keeps its output open
+    # until the trace is written.
+    prefix = ["strace", "-D", "-o", str(trace), *TRACE, CALLS]
     server = Server(Qed(qed_command, home), tmp_path / "db", prefix=prefix)
     digests: list[bytes] = []
     with server:
