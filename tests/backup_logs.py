@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -165,4 +166,4 @@ def _rewrite_meta(
     meta = layout.parse_meta(path.read_bytes(), backup_id)
     files = tuple(file for file in map(change, meta.files) if file is not None)
     path.write_bytes(layout.format_meta(replace(meta, files=files)))
-    (directory / "qed" / "manifests" / f"{backup_id}.json").unlink()
+    shutil.rmtree(directory / "qed", ignore_errors=True)

@@ -65,6 +65,14 @@ def read_optional_int(fields: Fields, name: str) -> int | None:
     return None if fields.get(name) is None else read_int(fields, name)
 
 
+def read_ints(fields: Fields, name: str) -> list[int]:
+    """Return a list of integers from 0 to 2^64 - 1."""
+    value = fields.get(name)
+    if not isinstance(value, list):
+        raise MalformedError(f"its {name} is not a list")
+    return [read_int({name: item}, name) for item in value]
+
+
 def read_text(fields: Fields, name: str) -> str:
     """Return a text."""
     value = fields.get(name)

@@ -91,8 +91,14 @@ def _private_without_backup(repository: Repository) -> Iterator[int]:
     return (number for number in repository.private_ids() if number not in repository.entries)
 
 
-def write_ids(repository: Repository, ids: Ids) -> None:
-    """Write the record of the ids; on return it survives a loss of power."""
+def write_ids(repository: Repository, unfinished: int | None, deleted: int | None = None) -> None:
+    """Write the record of the ids; on return it survives a loss of power.
+
+    `unfinished` is the backup that is about to be made, `deleted` the one that is about to go.
+    """
+    ours = {*repository.ids.ours, *repository.bound_ids()} - {unfinished, deleted}
+    highest = max(repository.ids.highest, unfinished or 0, deleted or 0, *ours, 0)
+    ids = Ids(highest, unfinished, tuple(sorted(ours)))
     durable.make_directory(repository.directory / manifests.DIRECTORY)
     durable.write_file(repository.directory / manifests.IDS, manifests.encode_ids(ids))
 
@@ -115,4 +121,4 @@ def finish_interrupted(repository: Repository) -> None:
         durable.make_directory(repository.directory / manifests.MANIFESTS)
         durable.remove_file(repository.directory / manifests.manifest_path(unfinished))
     # Stop here: the record still names the backup, and the next call does the same again.
-    write_ids(repository, Ids(max(repository.ids.highest, unfinished), None))
+    write_ids(repository, None)

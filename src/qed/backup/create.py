@@ -21,7 +21,7 @@ from qed.backup import rocksdb_layout as layout
 from qed.backup.checksums import Meter, Progress, Sums, copy_and_sum, sum_file
 from qed.backup.collect import collect, finish_interrupted, write_ids
 from qed.backup.directory_lock import lock_backups
-from qed.backup.manifest import Ids, Manifest, ManifestFile
+from qed.backup.manifest import Manifest, ManifestFile
 from qed.backup.repository import BackupInfo, Repository, info_of, read_repository
 from qed.backup.rocksdb_layout import Meta, MetaFile
 from qed.backup.table_properties import TableOrigin, read_table_origin
@@ -67,7 +67,7 @@ def create_backup(
         repository = _settle(directory)
         # 2. Take an id. Stop here: the id is spent, and nothing else has happened.
         backup_id = repository.next_id
-        write_ids(repository, Ids(backup_id, backup_id))
+        write_ids(repository, unfinished=backup_id)
         try:
             with _checkpoint(log, scratch) as source:
                 _write_backup(repository, source, backup_id, progress)
@@ -78,7 +78,7 @@ def create_backup(
             raise
         # The backup exists; a note that cannot be removed now is removed by the next call.
         with contextlib.suppress(StorageError):
-            write_ids(repository, Ids(backup_id, None))
+            write_ids(read_repository(directory), unfinished=None)
         return info_of(read_repository(directory), backup_id)
 
 

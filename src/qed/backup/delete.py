@@ -10,7 +10,7 @@ from qed.backup import manifest as manifests
 from qed.backup import rocksdb_layout as layout
 from qed.backup.collect import Collected, collect, finish_interrupted, write_ids
 from qed.backup.directory_lock import lock_backups
-from qed.backup.manifest import Ids, Tombstone
+from qed.backup.manifest import Tombstone
 from qed.backup.repository import Repository, read_repository
 from qed.errors import NotFoundError
 
@@ -35,7 +35,7 @@ def delete_backup(directory: Path, backup_id: int) -> Collected:
         if backup_id not in repository.entries:
             raise unknown_backup(repository, backup_id)
         # 2. The id is spent, whoever made the backup.
-        write_ids(repository, Ids(max(repository.ids.highest, backup_id), None))
+        write_ids(repository, unfinished=None, deleted=backup_id)
         # 3. Say what is about to be deleted. Stop here: a tombstone of a backup that exists, which
         #    the next deletion writes again.
         _write_tombstone(repository, backup_id)

@@ -3,7 +3,8 @@
 ```
 qed/manifests/<id>.json                     written before meta/<id>, says what that backup is
 qed/deleted/<id>-<8 bytes of the meta>.json what is kept of a deleted one
-qed/ids.json                                the highest id ever used, and the one that is being made
+qed/ids.json                                the highest id ever used, the one that is being made,
+                                            and those that must have a manifest
 ```
 
 RocksDB's engine and its garbage collection leave the directory alone. A manifest is bound to the
@@ -21,6 +22,7 @@ from qed.backup.canonical_json import (
     format_hex,
     read_hex,
     read_int,
+    read_ints,
     read_objects,
     read_optional_hex,
     read_optional_int,
@@ -47,7 +49,7 @@ _MANIFEST_NAMES = (
 _TOMBSTONE_NAMES = (
     *("format", "id", "uuid", "deleted_s", "meta_sha256", "manifest_sha256", "previous_sha256"),
 )
-_IDS_NAMES = ("format", "highest", "unfinished")
+_IDS_NAMES = ("format", "highest", "unfinished", "ours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,15 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The highest id that was ever given, and the one whose backup is not finished."""
+    """What is remembered of ids.
+
+    `highest` was ever given; the backup `unfinished` is being made; of each of `ours`, in ascending
+    order, there must be a manifest, so that losing one does not turn a backup into a foreign one.
+    """
 
     highest: int
     unfinished: int | None
+    ours: tuple[int, ...]
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -211,13 +218,24 @@ def manifest_path(backup_id: int) -> str:
 
 def encode_ids(ids: Ids) -> bytes:
     """Return the bytes of `qed/ids.json`."""
-    return encode_document({"format": FORMAT, "highest": ids.highest, "unfinished": ids.unfinished})
+    return encode_document(
+        {
+            "format": FORMAT,
+            "highest": ids.highest,
+            "unfinished": ids.unfinished,
+            "ours": list(ids.ours),
+        }
+    )
 
 
 def decode_ids(data: bytes) -> Ids:
     """Return what `qed/ids.json` says, or raise as `decode_manifest` does."""
     fields = decode_document(data, newest_format=FORMAT, names=_IDS_NAMES)
-    ids = Ids(read_int(fields, "highest"), read_optional_int(fields, "unfinished"))
+    ids = Ids(
+        read_int(fields, "highest"),
+        read_optional_int(fields, "unfinished"),
+        tuple(read_ints(fields, "ours")),
+    )
     if ids.highest > MAX_ID:
         raise MalformedError("its highest id is above RocksDB's limit")
     return ids

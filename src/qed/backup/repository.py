@@ -95,6 +95,10 @@ class Repository:
         used |= set(self.private_ids())
         return max(used) + 1
 
+    def bound_ids(self) -> list[int]:
+        """Return the ids of the backups that a manifest of ours vouches for."""
+        return [entry.id for entry in self.entries.values() if entry.manifest]
+
     def private_ids(self) -> list[int]:
         """Return the ids that have a directory below private, whether or not they are backups."""
         return _private_ids(self.directory)
@@ -153,7 +157,7 @@ def read_repository(directory: Path) -> Repository:
         if backup_id is None:
             stray.append(f"{directory / layout.META / name} is not the name of a backup")
         elif (entry := _read_entry(directory, backup_id, files, stored)) is not None:
-            entries[backup_id] = entry
+            entries[backup_id] = _miss_manifest(directory, entry, stored, ids)
     repository = Repository(directory, files, entries, stored, tombstones, ids, tuple(stray))
     return _with_lost_metas(repository)
 
@@ -234,6 +238,16 @@ def _bind(directory: Path, entry: Entry, stored: StoredManifest | None) -> Entry
     return entry
 
 
+def _miss_manifest(
+    directory: Path, entry: Entry, stored: Mapping[int, StoredManifest], ids: Ids
+) -> Entry:
+    """Say that a backup of ours has lost its manifest, instead of taking it for a foreign one."""
+    if entry.problem or entry.id in stored or entry.id not in ids.ours:
+        return entry
+    where = directory / manifests.manifest_path(entry.id)
+    return replace(entry, problem=f"backup {entry.id}: {where} is missing")
+
+
 def _first_misfit(
     directory: Path, meta: Meta, files: Mapping[str, int], manifest: Manifest | None
 ) -> str:
@@ -280,9 +294,9 @@ def _read_tombstones(directory: Path) -> tuple[tuple[Tombstone, ...], list[str]]
 def _read_ids(directory: Path) -> tuple[Ids, list[str]]:
     path = directory / manifests.IDS
     if not durable.exists(path):
-        return Ids(0, None), []  # RocksDB's own directory, or a first backup
+        return Ids(0, None, ()), []  # RocksDB's own directory, or a first backup
     ids, problem = _decode(path, manifests.decode_ids)
-    return (Ids(0, None), [problem]) if ids is None else (ids, [])
+    return (Ids(0, None, ()), [problem]) if ids is None else (ids, [])
 
 
 def _decode(path: Path, decode: Callable[[bytes], _T]) -> tuple[_T | None, str]:

@@ -80,6 +80,7 @@ def test_hex_and_its_absence() -> None:
 
 def test_texts_lists_and_objects() -> None:
     assert cj.read_text({"t": "x"}, "t") == "x"
+    assert cj.read_ints({"l": [0, 7]}, "l") == [0, 7]
     assert cj.read_names({"l": ["a", "b"]}, "l") == ["a", "b"]
     assert cj.read_objects({"l": [{"a": 1}]}, "l", ["a"]) == [{"a": 1}]
     assert cj.read_optional_object({"o": None}, "o", ["a"]) is None
@@ -90,6 +91,8 @@ def test_texts_lists_and_objects() -> None:
 def test_what_is_no_list_of_texts_is_refused(value: object) -> None:
     with pytest.raises(MalformedError):
         cj.read_names({"l": value}, "l")
+    with pytest.raises(MalformedError):
+        cj.read_ints({"l": value}, "l")
     with pytest.raises(MalformedError):
         cj.read_objects({"l": value}, "l", ["a"])
     with pytest.raises(MalformedError):

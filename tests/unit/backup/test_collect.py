@@ -63,6 +63,7 @@ def test_the_directory_of_a_backup_that_never_was_goes_too(directory: Path) -> N
         lambda directory: (directory / "meta" / "x").write_bytes(b""),
         lambda directory: (directory / "private" / "2" / "CURRENT").unlink(),
         lambda directory: (directory / "qed" / "manifests" / "2.json").write_bytes(b"x"),
+        lambda directory: (directory / "qed" / "manifests" / "2.json").unlink(),
         lambda directory: (directory / "qed" / "ids.json").write_bytes(b"x"),
         lambda directory: next((directory / "shared_checksum").iterdir()).unlink(),
         lambda directory: next((directory / "shared_checksum").iterdir()).write_bytes(b""),
@@ -83,24 +84,23 @@ def test_nothing_is_removed_while_anything_is_wrong(directory: Path, damage: obj
 
 
 def test_an_unfinished_creation_is_undone(directory: Path) -> None:
-    repository = read_repository(directory)
-    write_ids(repository, Ids(3, 3))
+    write_ids(read_repository(directory), unfinished=3)
     (directory / "meta" / "3").unlink()
 
     finish_interrupted(read_repository(directory))
 
     assert not (directory / manifests.manifest_path(3)).exists()
-    assert read_repository(directory).ids == Ids(3, None)
+    assert read_repository(directory).ids == Ids(3, None, (1, 2))
     assert read_repository(directory).problems == []
 
 
 def test_a_finished_creation_is_noted(directory: Path) -> None:
-    write_ids(read_repository(directory), Ids(3, 3))
+    write_ids(read_repository(directory), unfinished=3)
 
     finish_interrupted(read_repository(directory))
 
     assert [info.id for info in list_backups(directory)] == [1, 2, 3]
-    assert read_repository(directory).ids == Ids(3, None)
+    assert read_repository(directory).ids == Ids(3, None, (1, 2, 3))
 
 
 def test_a_deletion_that_lacked_its_end_is_finished(

@@ -84,7 +84,7 @@ def test_tombstones_of_one_id_lie_apart() -> None:
 
 
 def test_the_record_of_ids_reads_back_what_was_written() -> None:
-    for ids in (Ids(0, None), Ids(9, 9), Ids(2**32 - 1, None)):
+    for ids in (Ids(0, None, ()), Ids(9, 9, (1, 2)), Ids(2**32 - 1, None, ())):
         assert m.decode_ids(m.encode_ids(ids)) == ids
     with pytest.raises(MalformedError, match="RocksDB's limit"):
-        m.decode_ids(m.encode_ids(Ids(2**32, None)))
+        m.decode_ids(m.encode_ids(Ids(2**32, None, ())))
