@@ -66,8 +66,8 @@ def _read_problem(response: Response) -> dict[str, str]:
 
 
 def _read_line(response: Response) -> str:
-    """Return the line of a `text/plain` answer; pages of HTML say nothing to a person."""
-    if response.media_type not in {"", "text/plain"}:
+    """Return the line of a refusal in plain text; pages of HTML say nothing to a person."""
+    if response.status < 400 or response.media_type not in {"", "text/plain"}:  # noqa: PLR2004 (no refusal)
         return ""
     return _one_line(response.body[: 4 * _MAX_SENTENCE_CHARS].decode("utf-8", "replace"))
 

@@ -275,9 +275,10 @@ def test_looking_for_a_leader_again_cannot_add_twice():
 
 def test_the_status_of_an_answer_must_be_the_one_expected():
     """A follower of QED answers an addition with 200 and an empty snapshot."""
-    _, result = play(endpoints().exchange(ADD), Response(200, {}, b"{}"))
-
-    assert isinstance(result, errors.RequestError)
+    for said in (Response(200, {}, b"{}"), Response(202, CREATED.headers, CREATED.body)):
+        _, result = play(endpoints().exchange(ADD), said)
+        assert isinstance(result, errors.RequestError)
+        assert f"answered {said.status}" in str(result)
 
 
 def test_the_management_port_is_called_without_a_look():
