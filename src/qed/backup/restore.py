@@ -26,7 +26,7 @@ from qed.backup.stage import (
     write_commit,
     write_stage,
 )
-from qed.backup.swap import REPLACED, Swapped, clear_restore, is_half_done, swap
+from qed.backup.swap import Swapped, clear_restore, is_half_done, swap
 from qed.backup.verify import RestorePlan, explain_older, plan_restore, verify_backup
 from qed.database import lock_owner, locked_error
 from qed.errors import ConflictError, DamagedError, LockedError, NotFoundError, StorageError
@@ -46,26 +46,6 @@ class Restored:
     manifest: bool
     target: Path
     swapped: Swapped | None
-
-    def describe(self) -> list[str]:
-        """Return what a person must know of it, a sentence a line, for standard error."""
-        lines = []
-        if not self.manifest:
-            lines.append(
-                f"backup {self.backup_id} has no manifest of this program: RocksDB's checksums of "
-                "it are right, but nothing says what it was when it was made"
-            )
-        if self.swapped is not None:
-            return [*lines, self.swapped.describe()]
-        staged = (
-            f"a server is using {self.target}: backup {self.backup_id}, up to version "
-            f"{self.version_text}, is staged and will be in place when it has been restarted"
-        )
-        kept = (
-            f"the database that is there now will be kept below {self.target / REPLACED}, with "
-            "every version that is added until then"
-        )
-        return [*lines, staged, kept]
 
     @property
     def kept_aside(self) -> Path | None:

@@ -44,29 +44,6 @@ class Swapped:
     kept_aside: Path | None
     lost_versions: int | None
 
-    def describe(self) -> str:
-        """Return what a person must know of it, in one or two sentences."""
-        now = f"backup {self.backup_id} is in place, {_count(self.size)}"
-        if self.kept_aside is None:
-            return f"{now}; there was no database before"
-        if self.lost_versions is None:
-            lost = "it cannot be opened"
-        elif self.lost_versions == 0:
-            lost = "it holds no version that is not in the backup"
-        else:
-            lost = (
-                f"{_count(self.lost_versions)} in it {_are(self.lost_versions)} not in the backup"
-            )
-        return f"{now}; the database that was there is kept in {self.kept_aside}: {lost}"
-
-
-def _count(versions: int) -> str:
-    return f"{versions} version{'' if versions == 1 else 's'}"
-
-
-def _are(versions: int) -> str:
-    return "is" if versions == 1 else "are"
-
 
 def swap(database: Path, pending: Pending) -> Swapped:
     """Put the staged files in the place of those that are there, which are kept aside.

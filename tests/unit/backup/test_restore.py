@@ -13,7 +13,7 @@ from qed.backup import restore as restoring
 from qed.backup.delete import delete_backup
 from qed.backup.directory_lock import lock_backups
 from qed.backup.repository import list_backups
-from qed.backup.restore import Restored, finish_pending, restore_backup
+from qed.backup.restore import finish_pending, restore_backup
 from qed.backup.stage import commit_path, lock_restore, read_commit
 from qed.backup.swap import Swapped
 from qed.engine.check import check
@@ -341,7 +341,6 @@ def test_what_rocksdb_backed_up_is_restored(directory: Path, target: Path) -> No
     restored = restore(directory, target)
 
     assert (restored.backup_id, restored.manifest) == (4, False)
-    assert "has no manifest of this program" in restored.describe()[0]
     judge_restored(target, 6)
 
 
@@ -353,18 +352,6 @@ def test_progress_counts_every_byte_twice(directory: Path, target: Path) -> None
 
     assert told[-1] == (2 * size_bytes, 2 * size_bytes)
     assert told == sorted(told)
-
-
-def test_it_is_said_what_happened() -> None:
-    target = Path("/db")
-    swapped = Swapped(2, 4, None, 0)
-
-    assert Restored(2, "3", manifest=True, target=target, swapped=swapped).describe() == [
-        swapped.describe()
-    ]
-    staged, kept = Restored(2, "3", manifest=True, target=target, swapped=None).describe()
-    assert "backup 2, up to version 3, is staged" in staged
-    assert "/db/qed-replaced" in kept
 
 
 def test_a_start_without_a_decision_does_nothing(directory: Path) -> None:

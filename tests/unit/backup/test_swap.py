@@ -116,7 +116,6 @@ def test_an_old_database_that_cannot_be_opened_is_kept_all_the_same(directory: P
 
     assert swapped is not None
     assert swapped.lost_versions is None
-    assert "it cannot be opened" in swapped.describe()
     backup_logs.judge_restored(path, 6)
 
 
@@ -213,31 +212,6 @@ def test_leftovers_go_but_for_the_stage_that_is_named(database: Path) -> None:
 
     assert [stage] == [path.name for path in (database / "qed-restore" / "new").iterdir()]
     assert commit_path(database).exists()
-
-
-@pytest.mark.parametrize(
-    ("size", "lost", "text"),
-    [
-        (1, 1, "1 version; {}: 1 version in it is not in the backup"),
-        (4, 5, "4 versions; {}: 5 versions in it are not in the backup"),
-        (4, 0, "4 versions; {}: it holds no version that is not in the backup"),
-        (4, None, "4 versions; {}: it cannot be opened"),
-    ],
-)
-def test_it_is_said_where_the_old_one_is_and_what_is_lost(
-    size: int, lost: int | None, text: str
-) -> None:
-    kept = "the database that was there is kept in /old"
-
-    assert Swapped(2, size, Path("/old"), lost).describe() == (
-        f"backup 2 is in place, {text.format(kept)}"
-    )
-
-
-def test_it_is_said_that_nothing_was_there() -> None:
-    assert Swapped(2, 4, None, 0).describe() == (
-        "backup 2 is in place, 4 versions; there was no database before"
-    )
 
 
 def test_a_decision_for_another_stage_begins_anew(database: Path) -> None:
