@@ -56,6 +56,16 @@ def pytest_make_collect_report() -> Iterator[None]:
     return report
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes many minutes unless it is asked for: `make soak`."""
+    if "soak" in config.getoption("markexpr"):
+        return
+    soaking = [item for item in items if item.get_closest_marker("soak")]
+    if soaking:
+        items[:] = [item for item in items if item not in soaking]
+        config.hook.pytest_deselected(items=soaking)
+
+
 @pytest.fixture(scope="session")
 def qed_command() -> list[str]:
     """The installed command: `QED_COMMAND`, else the one beside this interpreter."""

@@ -16,9 +16,12 @@ from qed.engine.log import Log
 def judge_backups(database: Path, sizes: dict[int, int]) -> None:
     """Restore each backup that was good before into a new path and check its size."""
     directory = database / "backups"
-    listed = {info.id: info.version_text for info in list_backups(directory)}
+    listed = {info.id: info for info in list_backups(directory)}
     for backup_id, size in sizes.items():
-        assert listed.get(backup_id) == str(size - 1), f"backup {backup_id} in {listed}"
+        info = listed[backup_id]
+        assert info.version_text == str(size - 1), info
+        assert info.manifest, f"no manifest vouches for {info}"
+        assert not info.problem, info
         target = database.parent / f"{database.name}-restored-{backup_id}"
         try:
             restore_backup(directory, target, backup_id)
