@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -65,7 +66,7 @@ def _call(name: str, *arguments: object) -> int | None:
     result = getattr(library(), name)(*arguments, ctypes.byref(error))
     if error.value is not None:
         raise OracleError(error.value.decode())
-    return result
+    return cast("int | None", result)
 
 
 @contextlib.contextmanager
