@@ -20,12 +20,12 @@ def digests(start: int, stop: int) -> list[bytes]:
 
 
 def judge_log(path: Path, promised: int, *, at_most: int | None = None) -> int:
-    """Check a log, prove all its events, add one and prove that; return the size before that."""
+    """Check a log, prove its events, at most some hundred, add one more; return the size before."""
     report = check(path)
     assert report.size >= promised, f"{report.size} events are left of {promised} acknowledged"
     assert at_most is None or report.size <= at_most, f"{report.size} events, nobody added those"
     with contextlib.closing(Log.open(path)) as log:
-        prove(log, digests(0, report.size))
+        prove(log, digests(0, report.size)[:: 1 + report.size // 100])
         log.append(digests(report.size, report.size + 1))
         assert log.head.size == report.size + 1
         prove(log, digests(report.size, report.size + 1))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fault.judges import digests, fill, judge_log
 from fault.trial import Acknowledge, Aftermath
+from qed import database
+from qed.engine import rows
 from qed.engine.log import Log
 from qed.errors import ConflictError
 
@@ -136,3 +139,50 @@ class CommitMore:
         assert ends == [4 + 3 * n for n in range(len(ends))], f"acknowledged with a hole: {ends}"
         size = judge_log(directory / "db", ends[-1] if ends else 1, at_most=16)
         assert size % 3 == 1, f"a group was cut: {size} events"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAndFlush:
+    """Groups that fill RocksDB's buffer: it begins a new log and writes tables in the background.
+
+    The buffer is made small here, so that some thousand events fill it.
+    """
+
+    name: str = "commit-flush"
+
+    def prepare(self, directory: Path) -> None:
+        Log.create(directory / "db").close()
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        database._WRITE_BUFFER_BYTES = 64 * 1024
+        log = Log.open(directory / "db")
+        log.append(digests(0, ALMOST_FULL))
+
+        def act(acknowledge: Acknowledge) -> None:
+            for start in range(ALMOST_FULL, FLUSHED, FLUSH_STEP):
+                added = log.append(digests(start, start + FLUSH_STEP))
+                acknowledge(f"{added.first_version + FLUSH_STEP}")
+            _wait_for_flushes(log)
+
+        return act
+
+    def judge(self, directory: Path, aftermath: Aftermath) -> None:
+        promised = int(aftermath.acknowledged[-1]) if aftermath.acknowledged else ALMOST_FULL
+        size = judge_log(directory / "db", promised, at_most=FLUSHED)
+        assert (size - ALMOST_FULL) % FLUSH_STEP == 0, f"a group was cut: {size} events"
+
+
+ALMOST_FULL, FLUSH_STEP, FLUSHED = 2_000, 200, 2_600
+
+
+def _wait_for_flushes(log: Log) -> None:
+    """Wait until RocksDB has written what it wants to, or, after an error, a little."""
+    paused = threading.Event()
+    families = [log._database._families[name] for name in rows.FAMILIES]
+    for _ in range(100):
+        if not any(family.property_int_value(WAITING) for family in families):
+            return
+        paused.wait(0.01)
+
+
+WAITING = "rocksdb.num-immutable-mem-table"

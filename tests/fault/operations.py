@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fault.backup_operations import CreateBackup, DeleteBackup, FirstBackup
-from fault.log_operations import CloseLog, Commit, CommitMore, CreateLog, OpenLog
+from fault.log_operations import CloseLog, Commit, CommitAndFlush, CommitMore, CreateLog, OpenLog
 from fault.restore_operations import RestoreFresh, RestoreOver, RestoreServed, SwapAtStart
 from fault.trial import Operation
 
@@ -15,6 +15,7 @@ OPERATIONS: dict[str, Operation] = {
         CloseLog(),
         Commit(),
         CommitMore(),
+        CommitAndFlush(),
         CreateBackup(),
         FirstBackup(),
         DeleteBackup(),

@@ -19,7 +19,15 @@ pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
 COMMITS = ["commit", "commit-many"]
 OTHERS = [
-    *("create-log", "open", "close", "backup-create", "backup-first", "backup-delete"),
+    *(
+        "create-log",
+        "open",
+        "close",
+        "commit-flush",
+        "backup-create",
+        "backup-first",
+        "backup-delete",
+    ),
     *("restore-over", "restore-fresh", "restore-served", "swap-at-start"),
 ]
 SAMPLE = 60
@@ -53,7 +61,7 @@ def test_a_sample_of_every_other_operation(
     seed = pytestconfig.getoption("randomly_seed", 0)
     faults = all_faults(worker.plan(operation))
     random.Random(f"{operation} {seed}").shuffle(faults)  # noqa: S311 - a sample, not a secret
-    wanted = SAMPLE // len(OTHERS)
+    wanted = -(-SAMPLE // len(OTHERS))
     outcomes: list[Outcome] = []
     while sum(outcome.hits > 0 for outcome in outcomes) < wanted:
         call, kind = faults.pop()
