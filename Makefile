@@ -60,7 +60,7 @@ bench: packages $(VENV)  ## adds, bulks and proofs a second, beside what this ma
 	$(BIN)/python benchmarks/over_http.py
 
 coverage: packages $(VENV)  ## the lines and branches that no test reaches
-	$(BIN)/coverage run -m pytest -m "not slow and not fault"
+	$(BIN)/coverage run -m pytest -m "not slow and not fault and not soak"
 	$(BIN)/coverage report
 
 wheel: $(VENV)  ## dist/qed-<version>-py3-none-any.whl
