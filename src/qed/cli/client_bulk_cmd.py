@@ -77,7 +77,7 @@ def bulk(ctx: click.Context, source: str, batch_size: int, skip_empty: bool, qui
         batches = read_batches(stream, batch_size, skip_empty=skip_empty)
         try:
             _add_all(client, batches, added, size_bytes=size_bytes, printed=printed)
-        except QedError:
+        except (QedError, output.OutputClosedError):
             output.remark(_summary(added) + " before this failed")
             raise
     if output.wants_json(ctx):

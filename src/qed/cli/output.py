@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -32,10 +32,9 @@ def emit(form: str | bytes) -> None:
             stream.write(data)
             stream.flush()
     except QedError as error:
+        _drop(sys.stdout)
         if isinstance(error.__cause__, BrokenPipeError):
-            _drop_standard_output()
             raise OutputClosedError from error
-        _drop_standard_output()
         raise
 
 
@@ -50,8 +49,11 @@ def wants_json(ctx: click.Context) -> bool:
 
 
 def remark(text: str) -> None:
-    """Write a line for a person to standard error."""
-    click.echo(text, err=True)
+    """Write a line for a person to standard error; that nobody reads it stops nothing."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        _drop(sys.stderr)
 
 
 def describe_error(error: QedError) -> dict[str, Any]:
@@ -72,10 +74,10 @@ def tell_error(document: Mapping[str, Any], *, as_json: bool) -> None:
         emit_document(document)
 
 
-def _drop_standard_output() -> None:
+def _drop(stream: TextIO) -> None:
     """Send what is still buffered nowhere, so that the interpreter's last flush cannot fail."""
     try:
-        descriptor = sys.stdout.fileno()
+        descriptor = stream.fileno()
     except (OSError, ValueError):  # not a file at all: a test's buffer
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -123,7 +123,9 @@ def create_private_key(path: Path) -> PrivateKey:
     seed = os.urandom(SEED_BYTES)
     public = _public_half(seed)
     temporary = durable.temporary_name(path)
-    durable.write_new_file(temporary, seed + public, 0o600, replace=True)
+    # One that a crash left may be another name of a key that was moved since: never write into it.
+    durable.remove_file(temporary)
+    durable.write_new_file(temporary, seed + public, 0o600)
     try:
         # Stop here: no key exists, and the next run makes another one.
         _link(temporary, path)

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from qed.cli import client_bulk_cmd
+from qed.cli import client_bulk_cmd, output
 from qed.errors import BusyError, MalformedError, TooLargeError
 
 
@@ -118,6 +118,18 @@ def test_a_batch_that_is_refused_ends_the_command(run, client):
 
     assert (done.code, done.out) == (21, b"")
     assert "no event was added before this failed" in done.err
+
+
+def test_a_reader_that_went_away_is_told_what_was_added(run, client, monkeypatch):
+    def closed(_):
+        raise output.OutputClosedError
+
+    monkeypatch.setattr(output, "emit", closed)
+
+    done = run("client", "bulk", "-", "--batch-size=1", given=b"a\nb\n")
+
+    assert (done.code, client.added) == (1, [b"a"])
+    assert "1 events were added" in done.err
 
 
 def test_a_missing_file_is_an_error(run, client, tmp_path):

@@ -104,6 +104,7 @@ def test_the_environment_stands_behind_the_command_line(call):
     seen = call("group", "do", "--place", "x", "--items", "z", **env)
     assert (seen["place"], seen["items"]) == ("x", ("z",))
     assert call("group", "do", QED_GROUP_DO_EVENT="e")["event"] == "e"
+    assert call("group", "do", QED_GROUP_DO_PLACE="z")["place"] == "here", "one name a flag"
 
 
 def test_log_and_json_are_taken_everywhere(call):

@@ -1,5 +1,6 @@
 """Results on standard output, everything else on standard error; a closed or full output."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,15 @@ def test_a_remark_goes_to_standard_error(capsys):
     assert (captured.out, captured.err) == ("", "a word\n")
 
 
+def test_a_remark_that_nobody_can_read_stops_nothing():
+    code = (
+        "import os, sys; from qed.cli import output; r, w = os.pipe(); os.close(r); os.dup2(w, 2);"
+        "output.remark('x'); sys.exit(main.run(['nope']))"
+    )
+
+    assert run_apart(code, subprocess.DEVNULL) == (2, "")
+
+
 def test_an_error_carries_its_code_sentence_and_hint():
     assert output.describe_error(LockedError("in use", hint="wait")) == {
         "error": {"code": "locked", "message": "in use", "hint": "wait"}
@@ -47,6 +57,7 @@ def run_apart(code, stdout):
         [sys.executable, "-W", "error", "-c", f"from qed.cli import main; {code}"],
         stdout=stdout,
         stderr=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         check=False,
     )
     return done.returncode, done.stderr.decode()

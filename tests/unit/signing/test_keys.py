@@ -149,6 +149,19 @@ def test_a_key_that_appears_while_another_is_made_stays(tmp_path):
     assert path.read_bytes() == b"something"
 
 
+def test_a_key_that_shares_its_bytes_with_a_leftover_is_not_written_into(tmp_path):
+    keys.create_private_key(tmp_path / "key")
+    (tmp_path / ".key.tmp").hardlink_to(tmp_path / "key")  # a crash between link and unlink
+    (tmp_path / "key").rename(tmp_path / "moved")
+    (tmp_path / "key.pub").unlink()
+    before = (tmp_path / "moved").read_bytes()
+
+    keys.create_private_key(tmp_path / "key")
+
+    assert (tmp_path / "moved").read_bytes() == before
+    assert (tmp_path / "key").read_bytes() != before
+
+
 def test_a_lone_public_half_stops_the_making_of_a_key(tmp_path):
     (tmp_path / "key.pub").write_bytes(PUBLIC)
 
