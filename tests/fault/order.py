@@ -23,17 +23,21 @@ _SYNCS = ("fdatasync", "fsync")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call: the numbers of the lines at which it began and ended, its file and its bytes."""
+    """One call: the numbers of the lines at which it began and ended, its file and its bytes.
+
+    `arguments` are what strace printed behind the name, the result included.
+    """
 
     begin: int
     end: int
     call: str
     file: str
     data: bytes
+    arguments: str = ""
 
 
 def read_steps(trace: str) -> list[Step]:
-    """Return the calls of a trace made with `TRACE`; those that failed or never ended are not."""
+    """Return the calls of a trace made with `-f -y`, but for those that failed or never ended."""
     begun: dict[int, tuple[int, str, str]] = {}
     steps = []
     for number, line in enumerate(trace.splitlines()):
@@ -49,7 +53,8 @@ def read_steps(trace: str) -> list[Step]:
             begin, call, before = begun.pop(tid, (number, call, ""))
             arguments = before + rest
         if not _FAILED.search(rest):
-            steps.append(Step(begin, number, call, _file(arguments), _data(arguments)))
+            step = Step(begin, number, call, _file(arguments), _data(arguments), arguments)
+            steps.append(step)
     return steps
 
 

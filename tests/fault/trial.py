@@ -104,6 +104,14 @@ class Rehearsal:
                 )
             return plan_calls(run.trace_file.read_text(errors="replace"), threads)
 
+    def record(self) -> tuple[str, list[str], str]:
+        """Run the operation once; return its directory, what lay there before, and the trace."""
+        with self._fresh_copy("record") as copy:
+            before = [str(path) for path in copy.rglob("*")]
+            run = _Run(self.operation, copy, copy.with_suffix(".trace"))
+            run.finish(run.trace(None, ["-f", "-y", "-p", str(run.pid)]))
+            return str(copy), before, run.trace_file.read_text(errors="replace")
+
     def try_fault(self, call: Call, kind: str) -> Outcome:
         """Make one call fail in one way and judge what is left."""
         name = f"{self.operation.name}/{call.name}/{kind}"
@@ -176,7 +184,7 @@ class _Run:
         return names
 
     def trace(self, fault: str | None, attach: list[str]) -> subprocess.Popen[str]:
-        calls = ",".join(f"?{name}" for name in sorted(CHANGES | LOOKS))
+        calls = ",".join(f"?{name}" for name in sorted({"sendto", *CHANGES, *LOOKS}))
         command = ["strace", *attach, "-o", str(self.trace_file), "-e", f"trace={calls}"]
         if fault is not None:
             command += ["-e", fault]

@@ -7,6 +7,8 @@ is the other end: what tests and `run_all.py` talk to.
     <- {"names": ["commit", ...]}
     -> {"plan": "commit"}
     <- {"calls": [[thread, syscall, nth, arguments], ...]}
+    -> {"record": "commit"}
+    <- {"record": [directory, [path, ...], trace]}
     -> {"try": ["commit", thread, syscall, nth, arguments, kind]}
     <- {"name", "verdict", "hits", "detail"}
 """
@@ -71,6 +73,11 @@ class Worker:
     def plan(self, operation: str) -> list[Call]:
         return [Call(*fields) for fields in self._ask({"plan": operation})["calls"]]
 
+    def record(self, operation: str) -> tuple[Path, list[Path], str]:
+        """Return the directory of an undisturbed run, what lay there before, and its trace."""
+        directory, before, trace = self._ask({"record": operation})["record"]
+        return Path(directory), [Path(path) for path in before], trace
+
     def try_fault(self, operation: str, call: Call, kind: str) -> Outcome:
         answer = self._ask({"try": [operation, *dataclasses.astuple(call), kind]})
         return Outcome(**answer)
@@ -112,11 +119,13 @@ def _answer(
 ) -> dict[str, Any]:
     if "names" in question:
         return {"names": list(known)}
-    name = question["plan"] if "plan" in question else question["try"][0]
+    name = question["try"][0] if "try" in question else next(iter(question.values()))
     if name not in rehearsals:
         rehearsals[name] = Rehearsal(known[name], scratch)
     if "plan" in question:
         return {"calls": [dataclasses.astuple(call) for call in rehearsals[name].plan()]}
+    if "record" in question:
+        return {"record": rehearsals[name].record()}
     _, *fields, kind = question["try"]
     return dataclasses.asdict(rehearsals[name].try_fault(Call(*fields), kind))
 
