@@ -58,6 +58,15 @@ def test_a_version_in_the_future_is_answered_as_of_the_current_one(log):
     assert step(log.verify, log.membership(DIGEST), DIGEST, 100) == "numbers"
 
 
+def test_an_event_that_came_after_the_version_asked_for_is_not_proven_as_of_it(log):
+    """QED's server answers 412 here; a proof that says so all the same stops at its numbers."""
+    proof = log.membership(DIGEST, 3)
+    for version in (0, 1, 2):
+        early = replace(proof, query_version=version)
+
+        assert step(log.verify, early, DIGEST, version) == "numbers"
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -107,6 +116,7 @@ def test_each_part_of_an_absence_has_its_refusal(log, changes, expected):
     [
         ({"key_digest": ABSENT}, "hyper-leaf"),
         ({"key_digest": DIGEST[:31]}, "hyper-leaf"),
+        ({"key_digest": b"\x00" + DIGEST}, "hyper-leaf"),
         ({"key_digest": flip_bit(DIGEST, 255)}, "hyper-leaf"),
         ({"key_digest": flip_bit(DIGEST, 232)}, "hyper-leaf"),
         ({"key_digest": flip_bit(DIGEST, 231)}, "history-root"),
@@ -285,12 +295,23 @@ def test_an_empty_sibling_would_pass_one_versions_root_off_as_anothers(log):
     assert step(verify_membership, proof, **question, history=forged_root) == "history-path"
 
 
+def test_a_value_of_64_bytes_would_pass_one_versions_root_off_as_an_earlier_ones(log):
+    """H(left || right || position) is a partial node whose only child is both children."""
+    forged_root = Root(2, log.snapshots[3].history_digest)
+    both = log.frozen[2, 0] + log.frozen[3, 0]
+    increment = IncrementalProof(2, 2, {(2, 0): both, (0, 1): log.frozen[0, 1]})
+
+    refused = step(verify_incremental, increment, start=forged_root, end=forged_root)
+    assert refused == "incremental-path"
+
+
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
         (Root(3, b""), None, "question"),
         (None, Root(7, DIGEST + b"\x00"), "question"),
         (Root(-1, DIGEST), None, "question"),
+        (None, Root(2**64, DIGEST), "question"),
         (Root(8, DIGEST), None, "question"),
         (Root(2, DIGEST), None, "numbers"),
         (None, Root(8, DIGEST), "numbers"),
