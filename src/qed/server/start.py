@@ -26,6 +26,7 @@ from qed.errors import ConflictError, LockedError, NotFoundError, QedError
 from qed.server.config import ServerConfig
 from qed.server.sites import ADVERTISE_FLAG, Places, assemble, bind_places, open_tls
 from qed.signing.keys import format_public, open_private_key
+from qed.web.addresses import Address
 from qed.web.run import run
 from qed.web.stop import Stop
 
@@ -199,11 +200,19 @@ def _last_backup_s(directory: Path) -> int:
 
 
 def _announce_places(places: Places, announce: Announce, *, scheme: str) -> None:
-    announce(f"data port       {scheme}://{places.data.address}")
-    announce(f"management port {scheme}://{places.management.address}")
-    announce(f"metrics port    http://{places.metrics.address}/metrics")
+    host = places.http_advertised.host
+    announce(f"data port       {scheme}://{_name_place(places.data.address, host)}")
+    announce(f"management port {scheme}://{_name_place(places.management.address, host)}")
+    announce(f"metrics port    http://{_name_place(places.metrics.address, host)}")
     if places.http_advertised != places.data.address:
         announce(f"clients are told {places.http_advertised} ({ADVERTISE_FLAG})")
+
+
+def _name_place(address: Address, host: str) -> str:
+    """Return an address that can be typed; behind a wildcard it has the advertised host."""
+    if address.is_wildcard:
+        return f"{Address(host, address.port)} (on every interface)"
+    return str(address)
 
 
 def _name_version(size: int) -> str:

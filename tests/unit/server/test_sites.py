@@ -65,7 +65,9 @@ def test_behind_a_wildcard_clients_are_told_a_name(tmp_path: Path) -> None:
     assert info["http_addr"] == f"log.example.org:{server.data}"
     assert info["mgmt_addr"] == f"log.example.org:{server.management}"
     assert shards["shards"][shards["leaderId"]]["httpAddr"] == info["http_addr"]
-    assert any("clients are told log.example.org" in line for line in server.announced)
+    told = f"log.example.org:{server.data}"
+    assert f"data port       http://{told} (on every interface)" in server.announced
+    assert f"clients are told {told} (--http-advertise-addr)" in server.announced
 
 
 def test_info_says_who_and_where(tmp_path: Path) -> None:

@@ -313,8 +313,9 @@ def test_a_port_that_somebody_took_after_it_was_bound_is_named() -> None:
     theirs.bind((address.host, address.port))
     theirs.listen()
     site = Site("data", "--http-addr", address, ours, application())
+    stop = Stop()
     with theirs, pytest.raises(ConflictError, match=f"{address} is in use by another process"):
-        run([site], stop=Stop(), drain_s=1)
+        run([site], stop=stop, drain_s=1, on_ready=stop.request)
     assert ours.fileno() == -1
 
 
