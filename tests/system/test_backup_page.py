@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import qed.backup
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "backup-and-restore.md"
 FIXTURE = ROOT / "tests" / "fixtures" / "format-1-backups" / "backups"
-BACKUP = ROOT / "src" / "qed" / "backup"
+BACKUP = Path(qed.backup.__file__).parent  # of the wheel where that is what runs
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LIMIT_S = 240
 
