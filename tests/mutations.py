@@ -20,12 +20,13 @@ from qed.trees.values import (
 )
 
 Path = dict[Position, bytes]
+NEAREST = 3
 
 
 def paths(path: AuditPath) -> Iterator[tuple[str, Path]]:
     """Change one entry or two of a path: values, positions, missing and spare ones."""
-    for n, (position, value) in enumerate(path.items()):
-        bit = 1 << (37 * n + position[1]) % 256
+    for place, (position, value) in enumerate(path.items()):
+        bit = 1 << (37 * place + position[1]) % 256
         flipped = (int.from_bytes(value, "big") ^ bit).to_bytes(32, "big")
         for what, changed in (
             ("flip", flipped),
@@ -37,10 +38,11 @@ def paths(path: AuditPath) -> Iterator[tuple[str, Path]]:
             yield f"{what} {position}", {**path, position: changed}
         rest = {p: v for p, v in path.items() if p != position}
         yield f"drop {position}", rest
-        for other in neighbours(position):
+        for n, other in enumerate(neighbours(position)):
             if other not in path:
-                yield f"move {position} to {other}", {**rest, other: value}
                 yield f"add {other}", {**path, other: value}
+            if other not in path and n < NEAREST:
+                yield f"move {position} to {other}", {**rest, other: value}
     for one, other in combinations(path, 2):
         if path[one] != path[other]:
             yield f"exchange {one} and {other}", {**path, one: path[other], other: path[one]}
