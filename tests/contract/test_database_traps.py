@@ -210,8 +210,8 @@ def close_while_reading(directory: Path) -> None:
     def read() -> None:
         try:
             while True:
-                database.get("log", [key(n) for n in range(100)])
-                sum(1 for _ in database.scan("log", b""))
+                database.get("default", [key(n) for n in range(100)])  # the library's own object
+                sum(1 for _ in database.scan("log", b""))  # a child of it
                 reading.set()
         except StorageError as error:
             errors.append(error)

@@ -58,6 +58,24 @@ def test_rows_are_there_after_reopening(database, directory) -> None:
         assert again.sequence_number() >= number > 0
 
 
+def test_a_commit_is_one_batch_and_then_synced(database) -> None:
+    calls: list[str] = []
+
+    class Spy:
+        def write(self, batch: rocksdict.WriteBatch) -> None:
+            calls.append(f"write {len(batch)}")
+
+        def flush_wal(self, *, sync: bool) -> None:
+            calls.append(f"flush {sync}")
+
+    library, database._rdict = database._rdict, Spy()
+    try:
+        database.commit([("log", b"a", b"1"), ("ends", b"a", b"2"), ("default", b"head", b"3")])
+    finally:
+        database._rdict = library
+    assert calls == ["write 3", "flush True"]
+
+
 def test_a_closed_database_says_so(database, directory) -> None:
     database.close()
     for call in (

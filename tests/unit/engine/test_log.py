@@ -278,6 +278,18 @@ def test_checkpoints_stand_at_group_ends_while_others_write(path, tmp_path) -> N
             restored.append([b"r" * 32])
 
 
+def test_a_checkpoint_is_made_between_two_groups(path, tmp_path, monkeypatch) -> None:
+    with Log.create(path) as log:
+        at_rest = []
+        monkeypatch.setattr(
+            log._database,
+            "checkpoint",
+            lambda _: at_rest.append(log._committer._commit_lock.locked()),
+        )
+        log.checkpoint(tmp_path / "copy")
+        assert at_rest == [True]
+
+
 def test_readers_see_one_consistent_version_while_others_write(path) -> None:
     log = Log.create(path)
     snapshots = {snapshot.version: snapshot for snapshot in log.append(events(0, 8)).snapshots()}
