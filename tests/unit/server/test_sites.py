@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from qed.engine.log import Log
-from qed.errors import ConflictError, MalformedError
+from qed.errors import ConflictError, MalformedError, StorageError
+from qed.server import management_port
 from qed.server.sites import assemble, bind_places
 from qed.web.stop import Stop
 from serving import Wire, ask
@@ -100,11 +101,17 @@ def test_tls_is_on_the_data_and_the_management_port_and_never_on_metrics(tmp_pat
     assert shards["uriScheme"] == "https"
 
 
-def test_a_failed_backup_does_not_stop_the_server(tmp_path: Path) -> None:
+def test_a_failed_backup_does_not_stop_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("cannot write: No space left on device", errno=28)
+
+    monkeypatch.setattr(management_port, "create_backup", fail)
     with running(local(tmp_path / "db")) as server:
-        (tmp_path / "db" / "backups").write_bytes(b"in the way")
-        reply = ask(server.management, "POST", "/backup")
-        assert reply.status in {409, 500}
+        assert ask(server.management, "POST", "/backup").status == 500
+        assert ask(server.management, "GET", "/backups").status == 200
+        assert not server.stop.error
         assert ask(server.data, "POST", "/events", b'{"Event":"eA=="}').status == 201
     assert server.outcome == [None]
 

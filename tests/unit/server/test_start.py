@@ -198,6 +198,12 @@ def test_what_a_backup_left_behind_is_cleaned(tmp_path: Path) -> None:
         assert (config.backups_path / "meta" / "1").exists()
 
 
+def waiting(server: Running) -> float:
+    """Return how many adds are not on disk yet, as its metrics say."""
+    text = ask(server.metrics, "GET", "/metrics").body.decode()
+    return float(text.split("\nqed_adds_waiting ")[1].split("\n")[0])
+
+
 # --- the stop -----------------------------------------------------------------------------------
 
 
@@ -214,11 +220,7 @@ def test_adds_in_flight_are_answered_and_in_the_log(
             for wire, body in zip(wires, bodies, strict=True)
         ]
         disk.wait_for_a_commit()
-        name = "qed_adds_waiting"
-        eventually(
-            lambda: f"{name} 16.0" in ask(server.metrics, "GET", "/metrics").body.decode(),
-            "sixteen adds in flight",
-        )
+        eventually(lambda: waiting(server) == 16, "sixteen adds in flight")
         server.stop.request()
         eventually(lambda: "stopping: answering what is in flight" in server.announced, "the stop")
         disk.release.set()
@@ -238,16 +240,20 @@ def test_what_was_given_up_by_the_drain_is_in_the_log_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = local(tmp_path / "db", limits=WebLimits(drain_s=0.05))
-    with running(config) as server, Wire(server.data) as wire:
+    with running(config) as server, Wire(server.data) as first, Wire(server.data) as second:
         disk = SlowDisk(monkeypatch)
-        wire.send(b"POST /events HTTP/1.1\r\nHost: t\r\nContent-Length: 16\r\n\r\n" + ADD)
-        disk.wait_for_a_commit()
+        for wire in (first, second):  # one at the disk, one in the queue
+            wire.send(b"POST /events HTTP/1.1\r\nHost: t\r\nContent-Length: 16\r\n\r\n" + ADD)
+            if wire is first:
+                disk.wait_for_a_commit()
+        eventually(lambda: waiting(server) == 2, "two adds in flight")
         server.stop.request()
-        assert wire.closed()
+        assert first.closed()
+        assert second.closed()
         disk.release.set()
         assert server.join() is None
     with Log.open(config.db_path) as log:
-        assert log.head.size == 1
+        assert log.head.size == 2
 
 
 def test_a_log_that_fails_stops_the_process_with_its_error(
