@@ -4,6 +4,8 @@
     python tests/fault/run_all.py --minutes 10 --seed 7  as many as fit, in the order of the seed
     python tests/fault/run_all.py --only commit/         those whose name begins so
 
+Ctrl-C ends it after the trials that run, with the table of what was tried.
+
 Exit status: 0 when everything that was tried was right, 1 when not, 2 when strace is missing.
 """
 
@@ -14,6 +16,7 @@ import concurrent.futures
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -60,8 +63,14 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
         return 0
     random.Random(options.seed).shuffle(trials)  # noqa: S311 - an order, not a secret
     print(f"{len(trials)} faults planned, seed {options.seed}, {options.jobs} at a time")
-    deadline = time.monotonic() + options.minutes * 60 if options.minutes else None
-    outcomes = _try_all(trials, scratch, options, deadline)
+    enough = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: enough.set())
+    if options.minutes:
+        timer = threading.Timer(options.minutes * 60, enough.set)
+        timer.daemon = True
+        timer.start()
+    outcomes = _try_all(trials, scratch, options, enough)
     _print_table(trials, outcomes)
     failed = [outcome for outcome in outcomes if outcome.verdict == "failed"]
     for outcome in failed:
@@ -86,16 +95,16 @@ def _name(trial: Trial) -> str:
 
 
 def _try_all(
-    trials: list[Trial], scratch: Path, options: argparse.Namespace, deadline: float | None
+    trials: list[Trial], scratch: Path, options: argparse.Namespace, enough: threading.Event
 ) -> list[Outcome]:
-    """Hand the trials out to the workers until there are none, or the time is up."""
+    """Hand the trials out to the workers until there are none, or it is enough."""
     waiting = iter(trials)
     lock = threading.Lock()
     outcomes: list[Outcome] = []
 
     def work(number: int) -> None:
         with Worker(scratch / f"worker-{number}", options.operations) as worker:
-            while deadline is None or time.monotonic() < deadline:
+            while not enough.is_set():
                 with lock:
                     trial = next(waiting, None)
                 if trial is None:

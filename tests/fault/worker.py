@@ -48,6 +48,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            process_group=0,  # Ctrl-C is for the one who hands out the work
         )
 
     def __enter__(self) -> Self:
