@@ -120,6 +120,8 @@ def _try_all(
         while running:
             done, running = concurrent.futures.wait(running, timeout=PROGRESS_S)
             for future in done:
+                if future.exception() is not None:
+                    enough.set()  # the others need not go on
                 future.result()
             bad = sum(outcome.verdict == "failed" for outcome in outcomes)
             print(f"  {len(outcomes)} of {len(trials)} tried, {bad} failed", flush=True)
