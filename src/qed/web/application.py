@@ -8,6 +8,7 @@ is logged and answered with 500.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -169,7 +170,7 @@ async def _send(send: Send, answer: Answer) -> None:
 
 
 async def _refuse_body(answer: Answer, receive: Receive, send: Send, linger_s: float) -> None:
-    """Answer at once, then read the rest away for a while, and close.
+    """Answer at once, read the rest away until it ends or pauses for `linger_s`, and close.
 
     Closing with unread bytes makes the kernel send a reset, which can overtake the answer: the
     client would see a broken connection instead of the sentence.
@@ -177,10 +178,9 @@ async def _refuse_body(answer: Answer, receive: Receive, send: Send, linger_s: f
     head = _head(Answer(answer.status, answer.body, answer.content_type, (*answer.headers, _CLOSE)))
     await send(head)
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
-    try:
-        async with asyncio.timeout(linger_s):
-            while (await receive()).get("more_body", False):
-                pass
-    except TimeoutError:
-        pass
+    more = True
+    with contextlib.suppress(TimeoutError):
+        while more:  # the deadline of the whole request ends it at the latest
+            async with asyncio.timeout(linger_s):
+                more = (await receive()).get("more_body", False)
     await send({"type": "http.response.body", "body": b""})

@@ -23,11 +23,9 @@ class WebLimits:
     queue_requests: int = 10_000  # add requests that wait for a commit; above: 503
     waiting_backups: int = 8  # backup calls that wait for the one that runs; above: 503
     read_s: float = 30.0  # from a request's first byte to its last; after: 408
-    keep_alive_s: float = (
-        75.0  # idle, or an answer that nobody fetches; after: closed
-    )
+    keep_alive_s: float = 75.0  # idle, or an answer that nobody fetches; after: closed
     tls_handshake_s: float = 10.0  # after: closed
     tls_shutdown_s: float = 2.0  # how long a peer has to confirm the end; after: closed
-    linger_s: float = 5.0  # how long a refused body is read away, so that the answer arrives
+    linger_s: float = 5.0  # how long the rest of a refused body, which is read away, may pause
     drain_s: float = 30.0  # how long a stop waits for requests in flight
     drain_idle_s: float = 0.25  # how long a stop leaves idle connections open

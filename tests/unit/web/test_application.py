@@ -156,10 +156,11 @@ def test_a_chunked_body_within_the_bound_is_whole(port: int) -> None:
         assert wire.read().body == b"a" * 5_000
 
 
-def test_the_answer_arrives_although_a_hundred_megabytes_are_on_their_way(port: int) -> None:
+def test_the_answer_arrives_although_a_hundred_megabytes_are_on_their_way() -> None:
     size_bytes = 100 * 1024 * 1024
     block = bytes(1024 * 1024)
-    with Wire(port) as wire:
+    limits = WebLimits(body_bytes=LIMITS.body_bytes)
+    with serving(Application(ROUTES, limits)) as server, Wire(server.port) as wire:
         wire.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % size_bytes)
         for _ in range(100):
             wire.send(block)
