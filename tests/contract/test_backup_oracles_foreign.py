@@ -39,9 +39,10 @@ def of_qed(tmp_path: Path) -> Path:
 
 @pytest.mark.oracle
 def test_each_backup_of_rocksdb_is_listed_and_restored(theirs, tmp_path) -> None:
-    assert [
-        (info.id, info.version_text, info.manifest) for info in list_backups(theirs)
-    ] == [(1, "", False), (2, "", False)]
+    assert [(info.id, info.version_text, info.manifest) for info in list_backups(theirs)] == [
+        (1, "", False),
+        (2, "", False),
+    ]
     for backup_id, size in ((1, 2), (2, 4)):
         with unchanged(theirs):
             restored = backup_logs.restore(theirs, tmp_path / f"ours-{backup_id}", backup_id)
