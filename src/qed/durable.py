@@ -104,6 +104,12 @@ def exists(path: Path) -> bool:
         return path.exists()
 
 
+def is_link(path: Path) -> bool:
+    """Return whether a symbolic link is there, also one that leads nowhere."""
+    with storage_errors("look at", path):
+        return path.is_symlink()
+
+
 def size_bytes(path: Path) -> int | None:
     """Return the size of a regular file, None when none is there; links are not followed."""
     with storage_errors("look at", path):

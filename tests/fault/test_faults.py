@@ -28,6 +28,7 @@ OTHERS = [
         "backup-first",
         "backup-delete",
     ),
+    *("rebuild-index", "make-key"),
     *("restore-over", "restore-fresh", "restore-served", "swap-at-start"),
 ]
 SAMPLE = 60

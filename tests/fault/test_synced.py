@@ -19,6 +19,7 @@ OPERATIONS = {
     "open": ["acknowledged opened"],
     "close": ["acknowledged closed"],
     "commit": ["acknowledged 13"],
+    "rebuild-index": ["acknowledged rebuilt"],
     "backup-create": ["rename to 4", "acknowledged 4"],
     "backup-first": ["rename to 1", "acknowledged 1"],
     "backup-delete": ["acknowledged deleted"],

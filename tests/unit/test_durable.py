@@ -227,19 +227,26 @@ def test_looking_tells_files_from_directories_from_nothing(tmp_path: Path) -> No
     (tmp_path / "link").symlink_to("b")
     assert [path.name for path in durable.list_directory(tmp_path)] == ["a", "b", "link"]
     looked = [
-        (durable.exists(path), durable.is_directory(path), durable.size_bytes(path))
+        (
+            durable.exists(path),
+            durable.is_directory(path),
+            durable.is_link(path),
+            durable.size_bytes(path),
+        )
         for path in (tmp_path / "a", tmp_path / "b", tmp_path / "link", tmp_path / "nothing")
     ]
     assert looked == [
-        (True, True, None),
-        (True, False, 5),
-        (True, False, None),
-        (False, False, None),
+        (True, True, False, None),
+        (True, False, False, 5),
+        (True, False, True, None),
+        (False, False, False, None),
     ]
     assert durable.size_bytes(tmp_path / "b" / "below a file") is None
 
 
-@pytest.mark.parametrize("look", [durable.exists, durable.is_directory, durable.size_bytes])
+@pytest.mark.parametrize(
+    "look", [durable.exists, durable.is_directory, durable.is_link, durable.size_bytes]
+)
 def test_trouble_with_looking_is_an_error_and_not_a_no(
     look: Callable[[Path], object], tmp_path: Path
 ) -> None:

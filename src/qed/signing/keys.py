@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import errno
 import hashlib
 import os
@@ -112,9 +113,9 @@ def create_private_key(path: Path) -> PrivateKey:
     Errors: ConflictError when a key, or a public half without its key, is there already.
     """
     public_path = public_key_path(path)
-    if path.exists() or path.is_symlink():
+    if durable.exists(path) or durable.is_link(path):
         raise ConflictError(f"{path} exists already; a key is never overwritten")
-    if public_path.exists():
+    if durable.exists(public_path):
         raise ConflictError(
             f"{public_path} exists, but its private key {path} does not",
             hint="bring the private key back, or move the public half away",
@@ -130,7 +131,9 @@ def create_private_key(path: Path) -> PrivateKey:
         # Stop here: no key exists, and the next run makes another one.
         _link(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        # What stays is this key under a second name, as private as the first; see above.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     durable.sync_directory(path.parent)
     # Stop here: the key exists without its `.pub`; every reader of the key can make that again.
     durable.write_file(public_path, public, 0o644)

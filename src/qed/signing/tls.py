@@ -120,7 +120,7 @@ def _write(directory: Path, name: str, public: bytes, key: ec.EllipticCurvePriva
     """Write the key first: a certificate without its key is of no use to anybody."""
     written = Written(directory / name, directory / KEY_NAME)
     for path in (written.private, written.public):
-        if path.exists():
+        if durable.exists(path):
             raise ConflictError(f"{path} exists already; nothing is overwritten")
     durable.make_directory(directory)
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
