@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -51,8 +52,10 @@ def mounted(path: Path) -> Iterator[Disk]:
     """Mount a small disk for the length of the block; only what is run `inside` sees it."""
     path.mkdir(parents=True)
     mount = f"mount -t tmpfs -o size={DISK_MIB}m none {path} && echo mounted && exec cat"
+    root = os.geteuid() == 0  # who is not needs a user namespace to mount in
+    user, enter_user = ([], []) if root else (["--map-root-user"], ["--user"])
     holder = subprocess.Popen(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount],
+        ["unshare", *user, "--mount", "sh", "-c", mount],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -60,8 +63,8 @@ def mounted(path: Path) -> Iterator[Disk]:
     assert holder.stdin is not None
     assert holder.stdout is not None
     with holder:
-        assert holder.stdout.readline() == "mounted\n", "user namespaces are needed"
-        enter = ["nsenter", "--target", str(holder.pid), "--user", "--mount"]
+        assert holder.stdout.readline() == "mounted\n", "this machine has no namespaces"
+        enter = ["nsenter", "--target", str(holder.pid), *enter_user, "--mount"]
         yield Disk(path, [*enter, "--preserve-credentials"])
         holder.stdin.close()
 
