@@ -226,8 +226,17 @@ def test_a_restore_after_adds_says_what_it_took_back(site: Site) -> None:
     )  # fmt: skip
     assert (done.code, done.out) == (0, "Restore from backup 2 completed!\n"), done
     assert re.search(r"restart", done.err, re.IGNORECASE), "nobody was told to restart the server"
-    site.server.restart()
+    site.server.stop()
+    done = site.qed.run("check", str(site.db))
+    assert done.code == 0, done
+    assert "Events: 6" in done.out
+    assert "restore of backup 2" in done.err
+    site.server.start()
     assert "qed-replaced" in site.server.output
+    site.server.stop()
+    done = site.qed.run("check", str(site.db))
+    assert "Events: 4" in done.out, done
+    assert done.err == ""
 
 
 def test_a_restored_log_gives_the_numbers_that_it_gave_before(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from qed.cli import output, paths, values
 from qed.cli.groups import Command, flag
 from qed.cli.progress import progress_bar
 from qed.cli.server_part import server_part
+from qed.errors import QedError
 
 if TYPE_CHECKING:  # the engine is not part of a plain install
     from qed.engine.check import Report
@@ -37,12 +39,26 @@ def check(ctx: click.Context, path: Path | None, db_path: Path | None, rebuild_i
     with server_part():
         from qed.engine.check import check as check_log  # noqa: PLC0415 - not in a plain install
     target = path or db_path or paths.default_db_path()
+    _remark_pending(target)
     with progress_bar("checking", unit="events") as progress:
         report = check_log(target, rebuild_index=rebuild_index, progress=progress)
     if output.wants_json(ctx):
         output.emit_document(_document(target, report))
     else:
         output.emit(_form(target, report))
+
+
+def _remark_pending(path: Path) -> None:
+    """Say that a restore waits: the next start will serve another log than the one checked."""
+    from qed.backup.stage import read_commit  # noqa: PLC0415 - not in a plain install
+
+    with contextlib.suppress(QedError):
+        pending = read_commit(path)
+        if pending is not None:
+            output.remark(
+                f"the restore of backup {pending.backup_id} into {path} is decided; "
+                "the next start of a server finishes it"
+            )
 
 
 def _form(path: Path, report: Report) -> str:
