@@ -183,3 +183,18 @@ def test_a_range_beyond_the_log(server: Server) -> None:
     server.add("event 0")
     done = server.client("incremental", "--start", "0", "--end", "5")
     _expect_refusal(done, NOT_PROVEN, "invalid range")
+
+
+def test_an_event_larger_than_the_limit(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "event"
+    file.write_bytes(bytes(33 * 1024 * 1024))
+    done = server.client("add", "--event-file", str(file))
+    _expect_refusal(done, 12)
+    assert done.out == ""
+    assert "Version: 0\n" in server.add("event 0")
+
+
+def test_an_event_file_that_is_not_there(server: Server, tmp_path: Path) -> None:
+    done = server.client("add", "--event-file", str(tmp_path / "nothing"))
+    assert done.code in (USAGE, NOT_FOUND, 42), done
+    _expect_refusal(done, done.code, "nothing")
