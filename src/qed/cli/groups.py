@@ -34,14 +34,27 @@ _WRITTEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT})
 
 
 class Flag(click.Option):
-    """A flag; `accepted=True` marks one that is taken for QED's sake and changes nothing."""
+    """A flag; `accepted=True` marks one that is taken for QED's sake and changes nothing.
 
-    def __init__(self, names: Sequence[str], *, accepted: bool = False, **settings: Any) -> None:
+    `heading` is what it stands under in the help, where that is not for its command to say.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        accepted: bool = False,
+        heading: str = "",
+        **settings: Any,
+    ) -> None:
         """Show the default of every flag that has one, durations as Go writes them."""
         self.accepted = accepted
+        self.heading = _ACCEPTED if accepted else heading
         default = settings.get("default")
         if isinstance(settings.get("type"), values.Duration):
             settings.setdefault("show_default", values.format_duration(float(default or 0)))
+        elif isinstance(settings.get("type"), values.Size) and default is not None:
+            settings.setdefault("show_default", values.format_size(default))
         settings.setdefault("show_default", default not in (None, "", False))
         if isinstance(settings.get("type"), values.Bool):
             settings["metavar"] = "[=true|false]"
@@ -161,16 +174,17 @@ class _GoFlags(click.Command):
         return out + list(words[at:])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show the flags: own ones, those shared with the groups above, those without effect."""
-        sections: dict[str, list[tuple[str, str]]] = {_OWN: [], _SHARED: [], _ACCEPTED: []}
+        """Show the flags: own ones, shared ones, those with a heading, those without effect."""
+        headings = {getattr(param, "heading", ""): None for param in self.get_params(ctx)}
+        titles = [_OWN, _SHARED, *filter(None, headings)]
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
         for param in self.get_params(ctx):
             title, shown = _OWN, param
             if isinstance(param, Inherited) and param.is_repeated:
                 shown = copy.copy(param)
                 shown.hidden = False
                 title = _SHARED
-            if getattr(param, "accepted", False):
-                title = _ACCEPTED
+            title = getattr(param, "heading", "") or title
             record = shown.get_help_record(ctx)
             if record is not None:
                 sections[title].append(record)

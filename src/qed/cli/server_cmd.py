@@ -11,12 +11,24 @@ import click
 from qed.cli import output, paths, values
 from qed.cli.groups import Command, Group, Inherited, inherited, shared
 from qed.cli.server_part import server_part
+from qed.web.limits import MAX_REQUEST_EVENTS, MIB, MIN_BODY_BYTES, WebLimits
 
 if TYPE_CHECKING:  # the server is not part of a plain install
     from qed.server.config import ServerConfig
     from qed.server.sites import Places
 
 _LOG = logging.getLogger(__name__)
+
+# Which limit each flag sets; the limits without one are nobody's to choose.
+LIMIT_FIELDS = {
+    "--max-body": "body_bytes",
+    "--max-request-events": "request_events",
+    "--max-queue-events": "queue_events",
+    "--max-queue-requests": "queue_requests",
+    "--max-connections": "connections",
+    "--read-timeout": "read_s",
+    "--drain-timeout": "drain_s",
+}
 
 _HELP = """Run a log server.
 
@@ -38,7 +50,8 @@ def server_flags() -> list[Inherited]:
             "--http-advertise-addr",
             type=values.TEXT,
             default=None,
-            help="Host, or host:port, that clients are told; for a wildcard in --http-addr.",
+            show_default="--http-addr; the machine's name for a wildcard there",
+            help="Host, or host:port, that clients are told.",
         ),
         _address("--mgmt-addr", "127.0.0.1:8700", "Management port: backups."),
         _address("--metrics-addr", "127.0.0.1:8600", "Metrics port."),
@@ -67,8 +80,41 @@ def server_flags() -> list[Inherited]:
         shared("--enable-tls", type=values.BOOL, default=False, help="TLS on data and management."),
         shared("--tls-cert-path", type=values.PATH, default=None, help="Certificate chain, PEM."),
         shared("--tls-key-path", type=values.PATH, default=None, help="Its private key, PEM."),
+        *_limit_flags(),
         *_accepted_flags(),
     ]
+
+
+def _limit_flags() -> list[Inherited]:
+    """Return the flags of `LIMIT_FIELDS`."""
+    queue = values.Count(100_000_000)
+    time = values.Duration(at_least_s=0.001, at_most_s=24 * 3600)
+    return [
+        _limit(
+            "--max-body",
+            values.Size(MIN_BODY_BYTES, 1024 * MIB),
+            "Size of a request's body; above: 413.",
+        ),
+        _limit(
+            "--max-request-events",
+            values.Count(MAX_REQUEST_EVENTS),
+            "Events of a request, and of a commit; above: 413.",
+        ),
+        _limit("--max-queue-events", queue, "Events that wait for a commit; above: 503."),
+        _limit("--max-queue-requests", queue, "Add requests that wait for one; above: 503."),
+        _limit(
+            "--max-connections",
+            values.Count(1_000_000),
+            "Open connections of each port; above: 503.",
+        ),
+        _limit("--read-timeout", time, "Time for a request to be whole; after: 408."),
+        _limit("--drain-timeout", time, "Time that a stop leaves to what is in flight."),
+    ]
+
+
+def _limit(name: str, kind: click.ParamType[Any], text: str) -> Inherited:
+    default = getattr(WebLimits(), LIMIT_FIELDS[name])
+    return shared(name, type=kind, default=default, heading="Limits", help=text)
 
 
 def _accepted_flags() -> list[Inherited]:
@@ -102,11 +148,16 @@ def _address(name: str, default: str, text: str) -> Inherited:
     return shared(name, type=values.ADDRESS, default=default, help=text)
 
 
+def _parameter(name: str) -> str:
+    return name.removeprefix("--").replace("-", "_")
+
+
 def server_config(flags: dict[str, Any]) -> ServerConfig:
     """Return what the flags say, typed."""
     from qed.server.config import ServerConfig  # noqa: PLC0415 - not in a plain install
 
     db_path: Path = flags["db_path"] or paths.default_db_path()
+    limits = {field: flags[_parameter(name)] for name, field in LIMIT_FIELDS.items()}
     return ServerConfig(
         db_path=db_path,
         node_id=flags["node_id"],
@@ -120,6 +171,7 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
         enable_tls=flags["enable_tls"],
         tls_cert_path=flags["tls_cert_path"],
         tls_key_path=flags["tls_key_path"],
+        limits=WebLimits(**limits),
     )
 
 

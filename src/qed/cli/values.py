@@ -1,11 +1,13 @@
 """What a flag may hold: each type refuses what it does not understand, in one sentence.
 
 Written as Go's flags are written: durations `200ms`, `5s`, `1m0s`; booleans `true`, `false`, `1`,
-`0`, `t`, `f`; lists with commas. Strict: nothing is guessed, cut or rounded to something else.
+`0`, `t`, `f`; lists with commas; and sizes `512KiB`, `32MiB`. Strict: nothing is guessed, cut or
+rounded to something else.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,9 @@ _UNIT_S = {
     "m": 60.0,
     "h": 3600.0,
 }
+_UNIT_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _DECIMAL = re.compile(r"[0-9]{1,20}")
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -67,6 +71,27 @@ def format_duration(seconds: float) -> str:
     return f"{hours}h{text}" if hours else text
 
 
+def parse_size(text: str) -> int:
+    """Return the bytes of a size with its unit (`4096B`, `512KiB`, `32MiB`, `1GiB`).
+
+    Raises ValueError for anything else, a number without a unit included.
+    """
+    parts = _SIZE.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"not a size: {text!r}")
+    return int(parts[1]) * _UNIT_BYTES[parts[2]]
+
+
+def format_size(size_bytes: int) -> str:
+    """Return a size in the largest unit of which it is a whole number: `32MiB`, `1500B`."""
+    unit = max(
+        (unit for unit, one in _UNIT_BYTES.items() if size_bytes % one == 0 and size_bytes >= one),
+        key=_UNIT_BYTES.__getitem__,
+        default="B",
+    )
+    return f"{size_bytes // _UNIT_BYTES[unit]}{unit}"
+
+
 def parse_digest(text: str) -> bytes:
     """Return the 32 bytes of 64 hex digits; ValueError for anything else."""
     if _HEX_DIGEST.fullmatch(text) is None:
@@ -79,6 +104,11 @@ class Duration(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, at_least_s: float = 0.0, at_most_s: float = math.inf) -> None:
+        """Take what lies between two lengths, both included."""
+        self.at_least_s = at_least_s
+        self.at_most_s = at_most_s
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
@@ -86,9 +116,55 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float | int):
             return float(value)
         try:
-            return parse_duration(value)
+            seconds = parse_duration(value)
         except ValueError:
             self.fail(f"{value!r} is not a duration such as 200ms, 5s or 1m0s", param, ctx)
+        if not self.at_least_s <= seconds <= self.at_most_s:
+            low, high = format_duration(self.at_least_s), format_duration(self.at_most_s)
+            self.fail(f"{value!r} is not between {low} and {high}", param, ctx)
+        return seconds
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, written with its unit."""
+
+    name = "size"
+
+    def __init__(self, at_least_bytes: int, at_most_bytes: int) -> None:
+        """Take what lies between two sizes, both included."""
+        self.at_least_bytes = at_least_bytes
+        self.at_most_bytes = at_most_bytes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes; a number is taken to be bytes already (a default)."""
+        if isinstance(value, int):
+            return value
+        try:
+            size_bytes = parse_size(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a size such as 512KiB, 32MiB or 1GiB", param, ctx)
+        if not self.at_least_bytes <= size_bytes <= self.at_most_bytes:
+            low, high = format_size(self.at_least_bytes), format_size(self.at_most_bytes)
+            self.fail(f"{value!r} is not between {low} and {high}", param, ctx)
+        return size_bytes
+
+
+class Count(click.ParamType[int]):
+    """How many of something: at least one, in plain decimal."""
+
+    name = "number"
+
+    def __init__(self, at_most: int) -> None:
+        """Take 1 to `at_most`, both included."""
+        self.at_most = at_most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        if isinstance(value, int):
+            return value
+        if _DECIMAL.fullmatch(value) is None or not 1 <= int(value) <= self.at_most:
+            self.fail(f"{value!r} is not a number from 1 to {self.at_most}", param, ctx)
+        return int(value)
 
 
 class Digest(click.ParamType[bytes]):

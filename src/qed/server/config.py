@@ -29,6 +29,16 @@ class ServerConfig:
     limits: WebLimits = field(default_factory=WebLimits)
 
     def __post_init__(self) -> None:
+        """Refuse flags that contradict each other."""
+        self._check_tls()
+        if self.limits.queue_events < self.limits.request_events:
+            raise MalformedError(
+                f"--max-queue-events {self.limits.queue_events} is below "
+                f"--max-request-events {self.limits.request_events}",
+                hint="the queue must have room for the largest request: change one of them",
+            )
+
+    def _check_tls(self) -> None:
         """Refuse TLS without a certificate, or a certificate that nothing would use."""
         named = [path for path in (self.tls_cert_path, self.tls_key_path) if path is not None]
         if self.enable_tls and len(named) < 2:  # noqa: PLR2004  # a certificate and its key

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 KIB = 1024
 MIB = 1024 * KIB
 
+MIN_BODY_BYTES = KIB  # every question about a proof fits, and an event of some 700 bytes
+MAX_REQUEST_EVENTS = 200_000  # a client refuses to read the answer to many more
+
 
 @dataclass(frozen=True, slots=True)
 class WebLimits:

@@ -134,3 +134,25 @@ def test_the_help_of_a_command_shows_the_flags_it_shares():
     assert "--wait" in text
     assert "1m0s" in text
     assert "--json" in text
+
+
+def test_flags_with_a_heading_stand_below_it_in_the_order_of_their_declaration():
+    group = Group(
+        "group",
+        flags=[
+            shared("--plain", type=values.TEXT, default="x"),
+            shared("--most", type=values.Size(1, 2**30), default=2**20, heading="Limits"),
+            shared("--old", type=values.TEXT, accepted=True),
+            shared("--long", type=values.DURATION, default=1.0, heading="Limits"),
+        ],
+    )
+    group.add_command(Command("do", help="Do it."))
+
+    for words in (["do", "--help"], ["--help"]):
+        text = CliRunner().invoke(group, words).output
+
+        places = [text.index(f"--{name}") for name in ("plain", "most", "long", "old")]
+        assert places == sorted(places)
+        assert places[0] < text.index("Limits:") < places[1]
+        assert places[2] < text.index("Accepted as in QED") < places[3]
+        assert "1MiB" in text

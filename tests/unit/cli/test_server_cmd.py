@@ -1,6 +1,7 @@
 """`qed server start`: every flag of QED is taken, and what each makes of a ServerConfig."""
 
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from qed.cli import server_cmd
 from qed.errors import LockedError
 from qed.server import start
 from qed.server.config import ServerConfig
+from qed.web.limits import WebLimits
 
 # SPEC 8, word for word: QED's defaults.
 DOCUMENTED = shlex.split(
@@ -26,6 +28,8 @@ MANUAL = shlex.split(
     " --private-key-path /var/tmp/qed_ed25519 --raft-path /var/tmp/qed0/raft"
     " --db-path /var/tmp/qed0/db --log info"
 )
+
+LIMIT_FLAGS = server_cmd.LIMIT_FIELDS
 
 
 @pytest.fixture(name="served")
@@ -62,6 +66,8 @@ def test_every_flag_that_changes_something_reaches_the_server(run, served):
     words = "--http-addr a:1 --http-advertise-addr b:2 --mgmt-addr c:3 --metrics-addr d:4"
     words += " --raft-addr e:5 --db-path /f --private-key-path /g --origin h --node-id i"
     words += " --enable-tls --tls-cert-path /j --tls-key-path /k"
+    words += " --max-body 1MiB --max-request-events 2 --max-queue-events 3 --max-queue-requests 4"
+    words += " --max-connections 5 --read-timeout 6s --drain-timeout 7ms"
 
     run("server", "start", *words.split())
 
@@ -78,6 +84,15 @@ def test_every_flag_that_changes_something_reaches_the_server(run, served):
         enable_tls=True,
         tls_cert_path=Path("/j"),
         tls_key_path=Path("/k"),
+        limits=WebLimits(
+            body_bytes=2**20,
+            request_events=2,
+            queue_events=3,
+            queue_requests=4,
+            connections=5,
+            read_s=6.0,
+            drain_s=0.007,
+        ),
     )
 
 
@@ -147,6 +162,16 @@ def test_what_the_server_refuses_is_told(run, monkeypatch):
         ["--db-path", ""],
         ["--raft-lease-timeout", "5"],
         ["--enable-profiling=maybe"],
+        ["--max-body", "1048576"],
+        ["--max-body", "1023B"],
+        ["--max-body", "2GiB"],
+        ["--max-request-events", "0"],
+        ["--max-request-events", "200001"],
+        ["--max-queue-events", "-1"],
+        ["--max-queue-requests", "many"],
+        ["--max-connections", "0"],
+        ["--read-timeout", "0"],
+        ["--drain-timeout", "25h"],
     ],
 )
 def test_a_bad_value_is_refused(run, served, words):
@@ -159,9 +184,46 @@ def test_tls_without_a_certificate_is_refused(run, served):
     assert served == []
 
 
+def test_limits_come_from_the_environment_and_the_command_line_wins(run, served):
+    env = {"QED_SERVER_MAX_BODY": "2MiB", "QED_SERVER_READ_TIMEOUT": "1m30s"}
+
+    run("server", "start", "--max-body=3MiB", env=env)
+
+    limits = served[0][0].limits
+    assert (limits.body_bytes, limits.read_s) == (3 * 2**20, 90)
+
+
+def test_limits_that_contradict_each_other_are_refused(run, served):
+    done = run("server", "start", "--max-queue-events", "100")
+
+    assert (done.code, served) == (11, [])
+    assert "--max-queue-events 100 is below --max-request-events 20000" in done.err
+
+
+def test_the_limits_have_a_heading_of_their_own(run):
+    text = run("server", "start", "--help").text
+    part = text[text.index("\nLimits:") : text.index("\nAccepted as in QED")]
+
+    assert {word for word in part.split() if word.startswith("--")} == set(LIMIT_FLAGS)
+
+
+def test_each_limits_flag_stands_beside_it_in_the_docs():
+    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    flags = {field: name for name, field in LIMIT_FLAGS.items()}
+    for limit in fields(WebLimits):
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{limit.name}` |"))
+        assert row.split("|")[3].strip(" `") == flags.get(limit.name, ""), row
+
+
+def test_what_help_says_of_the_address_that_clients_are_told_is_what_they_are_told(run):
+    text = " ".join(run("server", "start", "--help").text.split())
+
+    assert "[default: (--http-addr; the machine's name for a wildcard there)]" in text
+
+
 def test_every_flag_of_the_specification_is_tried_above():
     names = {flag.opts[0] for flag in server_cmd.server_flags()}
 
-    assert names - {"--origin", "--http-advertise-addr"} == {
+    assert names - {"--origin", "--http-advertise-addr", *LIMIT_FLAGS} == {
         word for word in DOCUMENTED if word.startswith("--") and word != "--log"
     }

@@ -43,6 +43,31 @@ def test_a_duration_is_shown_as_go_prints_it_and_reads_back(seconds, text):
     assert values.parse_duration(text) == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("0B", 0),
+        ("1500B", 1500),
+        ("1KiB", 1024),
+        ("32MiB", 32 * 2**20),
+        ("1GiB", 2**30),
+        ("1025KiB", 1025 * 1024),
+    ],
+)
+def test_a_size_is_read_with_its_unit_and_shown_again(text, size_bytes):
+    assert values.parse_size(text) == size_bytes
+    assert values.format_size(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "5", "1.5MiB", "-1MiB", "+1MiB", "MiB", "1 MiB", "1MB", "1mib", "1MiBx", "٣MiB", "1MiB\n"],
+)
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match="not a size"):
+        values.parse_size(text)
+
+
 def convert(kind, text):
     return kind.convert(text, None, None)
 
@@ -138,3 +163,24 @@ def test_a_home_directory_is_expanded(monkeypatch, tmp_path):
 
 def test_a_text_keeps_every_character():
     assert convert(values.TEXT, " a\n\udcff ") == " a\n\udcff "
+
+
+BOUNDED = [
+    (values.Size(1024, 2**20), ["1KiB", "1MiB"], ["1023B", "1048577B", "5GiB"], "1KiB and 1MiB"),
+    (values.Duration(0.001, 60), ["1ms", "1m0s"], ["0", "0.9ms", "61s"], "1ms and 1m0s"),
+    (values.Count(20), ["1", "20"], ["0", "21", "-1", "1.0", " 1", "1_0", "x"], "from 1 to 20"),
+]
+
+
+@pytest.mark.parametrize(("kind", "inside", "outside", "said"), BOUNDED)
+def test_a_range_includes_both_its_ends_and_nothing_beyond(kind, inside, outside, said):
+    low, high = (convert(kind, text) for text in inside)
+    assert low < high
+    for text in outside:
+        with pytest.raises(click.BadParameter, match=said):
+            convert(kind, text)
+
+
+def test_a_size_without_a_unit_is_told_how_it_is_written():
+    with pytest.raises(click.BadParameter, match="not a size such as 512KiB"):
+        convert(values.Size(1, 10), "5")

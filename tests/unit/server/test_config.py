@@ -6,6 +6,7 @@ import pytest
 
 from qed.errors import MalformedError
 from qed.server.config import ServerConfig
+from qed.web.limits import WebLimits
 
 
 def test_everything_of_a_database_lies_in_it_but_its_key() -> None:
@@ -39,3 +40,9 @@ def test_tls_needs_a_certificate_and_its_key(fields: dict[str, Path]) -> None:
 def test_a_certificate_that_nothing_would_use_is_refused() -> None:
     with pytest.raises(MalformedError, match="TLS is not enabled"):
         ServerConfig(db_path=Path("db"), tls_cert_path=Path("crt"), tls_key_path=Path("key"))
+
+
+def test_the_queue_has_room_for_the_largest_request() -> None:
+    ServerConfig(db_path=Path("db"), limits=WebLimits(request_events=3, queue_events=3))
+    with pytest.raises(MalformedError, match="--max-queue-events 2 is below"):
+        ServerConfig(db_path=Path("db"), limits=WebLimits(request_events=3, queue_events=2))
