@@ -7,6 +7,7 @@ import click
 from qed.cli import client_flags, forms, output, values
 from qed.cli.documents import backups_document
 from qed.cli.groups import Group, flag, shared
+from qed.client.refusals import one_line
 
 _HELP = """Make, list and delete backups of a running server, through its management port.
 
@@ -61,13 +62,16 @@ def create(ctx: click.Context) -> None:
 @backup.command("list", help="List the backups: id, local time, last version, size, files.")
 @click.pass_context
 def list_(ctx: click.Context) -> None:
-    """Print every backup that there is."""
+    """Print every backup that there is; what is wrong with one goes to standard error."""
     with client_flags.open_management_client(ctx) as client:
         entries = client.backups()
     if output.wants_json(ctx):
         output.emit_document(backups_document(entries))
     else:
         output.emit(forms.format_backups(entries))
+    for entry in entries:
+        if entry.problem:
+            output.remark(f"Problem: {one_line(entry.problem)}")
 
 
 @backup.command("delete", help="Delete a backup; what others need of it stays.")

@@ -49,7 +49,10 @@ def incremental_document(proof: IncrementalProof, *, verified: bool) -> Document
 
 
 def backups_document(entries: Sequence[wire.BackupEntry]) -> Document:
-    """Return the document of `backup list`: times in unix seconds, sizes in bytes."""
+    """Return the document of `backup list`: times in unix seconds, sizes in bytes.
+
+    `Problem` is there only for a backup that cannot be restored, and says why.
+    """
     return {
         "Backups": [
             {
@@ -59,6 +62,7 @@ def backups_document(entries: Sequence[wire.BackupEntry]) -> Document:
                 "Size": entry.size_bytes,
                 "NumFiles": entry.num_files,
             }
+            | ({"Problem": entry.problem} if entry.problem else {})
             for entry in entries
         ]
     }

@@ -43,7 +43,7 @@ def read_refusal(response: Response, where: str) -> errors.QedError:
     branch = errors.UnavailableError if response.status >= 500 else errors.RequestError  # noqa: PLR2004 (5xx)
     kind = _BY_STATUS.get(response.status, branch)
     document = _read_problem(response)
-    sentence = _one_line(document.get("detail") or "") or _read_line(response)
+    sentence = one_line(document.get("detail") or "") or _read_line(response)
     if not sentence:
         sentence = f"{where} answered {response.status}{_redirection(response)}"
     elif response.status >= 500 and response.status != 503:  # noqa: PLR2004 (503: nothing was done)
@@ -51,7 +51,7 @@ def read_refusal(response: Response, where: str) -> errors.QedError:
     known = _CODES.get(document.get("code") or "")
     if known is not None and issubclass(known, branch):
         kind = known
-    return kind(sentence, hint=_one_line(document.get("hint") or ""))
+    return kind(sentence, hint=one_line(document.get("hint") or ""))
 
 
 def _read_problem(response: Response) -> dict[str, str]:
@@ -69,10 +69,10 @@ def _read_line(response: Response) -> str:
     """Return the line of a refusal in plain text; pages of HTML say nothing to a person."""
     if response.status < 400 or response.media_type not in {"", "text/plain"}:  # noqa: PLR2004 (no refusal)
         return ""
-    return _one_line(response.body[: 4 * _MAX_SENTENCE_CHARS].decode("utf-8", "replace"))
+    return one_line(response.body[: 4 * _MAX_SENTENCE_CHARS].decode("utf-8", "replace"))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a text of the server in one line, without what could move a terminal's cursor."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(shown.split())[:_MAX_SENTENCE_CHARS]
@@ -80,7 +80,7 @@ def _one_line(text: str) -> str:
 
 def _redirection(response: Response) -> str:
     target = response.headers.get("location", "")
-    return f" and points to {_one_line(target)}; redirections are not followed" if target else ""
+    return f" and points to {one_line(target)}; redirections are not followed" if target else ""
 
 
 def _tree(kind: type[errors.QedError]) -> Iterator[type[errors.QedError]]:

@@ -77,7 +77,7 @@ class ManagementPort:
         return Answer(200)
 
     async def show(self, _request: Request) -> Answer:
-        """List the backups, sorted by id; `[]` when there is none."""
+        """List the backups, sorted by id; `[]` when there is none. A damaged one says so."""
         found = await asyncio.to_thread(list_backups, self._directory)
         for backup in found:
             if backup.problem:
@@ -129,4 +129,5 @@ def _entry(backup: BackupInfo) -> wire.BackupEntry:
         size_bytes=backup.size_bytes,
         num_files=backup.num_files,
         metadata=backup.version_text,
+        problem=backup.problem,
     )

@@ -28,7 +28,7 @@ class Bounds:
     """Bytes of `/info` and `/info/shards`."""
 
     backups_bytes: int = 16 * 2**20
-    """Bytes of the list of backups; about 100 each."""
+    """Bytes of the list of backups; about 100 each, and a sentence for a damaged one."""
 
 
 BOUNDS = Bounds()

@@ -1,5 +1,7 @@
 """`qed backup create|list|delete`."""
 
+from dataclasses import replace
+
 import pytest
 
 from qed.errors import UnavailableError
@@ -17,6 +19,28 @@ def test_a_backup_is_made_listed_and_deleted(run, client):
     assert (listed.code, listed.text) == (0, f"Backup list:\nId: 1\t{LINE}Id: 2\t{LINE}")
     assert (deleted.code, deleted.text) == (0, "Backup deleted!\n")
     assert list(client.entries) == [2]
+
+
+def test_a_problem_is_said_beside_the_list_which_stays_as_it_is(run, client):
+    run("backup", "create")
+    run("backup", "create")
+    sentence = "backup 2: /b/private/2/CURRENT is missing"
+    client.entries[2] = replace(client.entries[2], problem=sentence)
+
+    listed = run("backup", "list")
+    document = run("backup", "list", "--json")
+
+    assert (listed.code, listed.text) == (0, f"Backup list:\nId: 1\t{LINE}Id: 2\t{LINE}")
+    assert listed.err == f"Problem: {sentence}\n"
+    assert [entry.get("Problem") for entry in document.document["Backups"]] == [None, sentence]
+    assert (document.code, document.err) == (0, f"Problem: {sentence}\n")
+
+
+def test_a_problem_moves_no_cursor(run, client):
+    run("backup", "create")
+    client.entries[1] = replace(client.entries[1], problem="a\x1b[2J\nb\udcff")
+
+    assert run("backup", "list").err == "Problem: a [2J b\n"
 
 
 @pytest.mark.usefixtures("client")

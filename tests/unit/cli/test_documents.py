@@ -57,8 +57,10 @@ def test_an_incremental_answer_carries_the_proof_as_it_came():
 def test_a_list_of_backups_has_exact_times_and_sizes():
     entry = wire.BackupEntry(3, 1563369206, 12345, 4, "1")
 
-    assert documents.backups_document([entry]) == {
-        "Backups": [
-            {"Id": 3, "Timestamp": 1563369206, "Version": "1", "Size": 12345, "NumFiles": 4}
-        ]
+    shown = {"Id": 3, "Timestamp": 1563369206, "Version": "1", "Size": 12345, "NumFiles": 4}
+    assert documents.backups_document([entry]) == {"Backups": [shown]}
+
+    damaged = wire.BackupEntry(3, 1563369206, 12345, 4, "1", "backup 3: x is missing")
+    assert documents.backups_document([damaged]) == {
+        "Backups": [{**shown, "Problem": "backup 3: x is missing"}]
     }

@@ -70,6 +70,23 @@ def test_a_backup_is_made_listed_and_deleted(server: Serving, log: Log) -> None:
     assert [entry["ID"] for entry in listed(server.port)] == [2]
 
 
+def test_a_damaged_backup_and_one_that_cannot_be_read_say_so(server: Serving, log: Log) -> None:
+    for _ in range(3):
+        assert ask(server.port, "POST", "/backup").status == 200
+    sound = listed(server.port)
+    current = log.path / "backups" / "private" / "1" / "CURRENT"
+    current.unlink()
+    (log.path / "backups" / "meta" / "3").write_bytes(b"nonsense")
+
+    found = listed(server.port)
+
+    assert found[0].pop("Problem") == f"backup 1: {current} is missing"
+    assert found[0] == sound[0] | {"Size": found[0]["Size"]}
+    assert found[1] == sound[1], "a sound backup has the five fields and no more"
+    assert "meta/3 is damaged" in found[2].pop("Problem")
+    assert found[2] == {"ID": 3, "Timestamp": 0, "Size": 0, "NumFiles": 0, "Metadata": ""}
+
+
 def test_the_metadata_is_exact_under_load(server: Serving, log: Log) -> None:
     done = threading.Event()
 

@@ -1,6 +1,7 @@
 """The list of backups on the management port."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,24 @@ def test_the_list_is_written_as_spec_6_says():
 def test_the_list_is_sorted_by_id():
     assert wire.encode_backups([EMPTY, FIRST]) == wire.encode_backups([FIRST, EMPTY])
     assert wire.decode_backups(wire.encode_backups([EMPTY, FIRST])) == [FIRST, EMPTY]
+
+
+def test_a_backup_with_a_problem_has_a_field_more():
+    damaged = replace(FIRST, problem='backup 1: /b/"x"\n\udcff is missing')
+    body = wire.encode_backups([damaged, EMPTY])
+
+    first, second = json.loads(body)
+    assert list(first.items()) == [*json.loads(FIRST_BODY).items(), ("Problem", damaged.problem)]
+    assert "Problem" not in second
+    assert wire.decode_backups(body) == [damaged, EMPTY]
+
+
+@pytest.mark.parametrize("value", ["", None, False, 1, [], {}])
+def test_a_problem_that_is_no_sentence_is_refused(value):
+    body = {**json.loads(FIRST_BODY), "Problem": value}
+
+    with pytest.raises(MalformedError, match="Problem is"):
+        wire.decode_backups(json.dumps([body]).encode())
 
 
 def test_unknown_fields_are_passed_over():
