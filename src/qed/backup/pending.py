@@ -28,7 +28,7 @@ _PENDING_NAMES = (
     *("format", "stage", "staged_s", "backup_id", "uuid", "log_id", "size", "history_digest"),
     *("hyper_digest", "files", "replaces"),
 )
-_SWAPPING_NAMES = ("format", "stage", "kept_aside", "old_files", "old_log_id", "old_size")
+_SWAPPING_NAMES = ("format", "stage", "kept_aside", "old_files", "lost_versions")
 _REPLACES_NAMES = ("current_sha256", "manifest", "manifest_bytes", "manifest_sha256")
 _FILE_NAMES = ("name", "size_bytes")
 _UUID_BYTES = 16
@@ -67,17 +67,16 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Swapping:
-    """What SWAPPING says: the files that are moved aside, where to, and what was in them.
+    """What SWAPPING says: the files that are moved aside, where to, and what is lost with them.
 
-    `kept_aside` is a name below `qed-replaced`, None when there was nothing to move. `old_size` is
-    the number of events in the old log, None when it cannot be opened.
+    `kept_aside` is a name below `qed-replaced`, None when there was nothing to move.
+    `lost_versions` of the old log are not in the restored one, None when it cannot be read.
     """
 
     stage: str
     kept_aside: str | None
     old_files: tuple[str, ...]
-    old_log_id: bytes | None
-    old_size: int | None
+    lost_versions: int | None
 
 
 def encode_pending(pending: Pending) -> bytes:
@@ -150,8 +149,7 @@ def encode_swapping(swapping: Swapping) -> bytes:
             "stage": swapping.stage,
             "kept_aside": swapping.kept_aside,
             "old_files": list(swapping.old_files),
-            "old_log_id": format_hex(swapping.old_log_id),
-            "old_size": swapping.old_size,
+            "lost_versions": swapping.lost_versions,
         }
     )
 
@@ -164,8 +162,7 @@ def decode_swapping(data: bytes) -> Swapping:
         stage=_check_name(read_text(fields, "stage")),
         kept_aside=None if kept_aside is None else _check_name(read_text(fields, "kept_aside")),
         old_files=tuple(_check_engine(name) for name in read_names(fields, "old_files")),
-        old_log_id=read_optional_hex(fields, "old_log_id", _LOG_ID_BYTES),
-        old_size=read_optional_int(fields, "old_size"),
+        lost_versions=read_optional_int(fields, "lost_versions"),
     )
 
 

@@ -24,7 +24,7 @@ from qed.backup.pending import (
 )
 from qed.backup.stage import RESTORE, commit_path, stage_path, still_there
 from qed.engine import hyper_index
-from qed.engine.check import holds_engine_files, read_head
+from qed.engine.check import count_shared, holds_engine_files, read_head
 from qed.errors import ConflictError, DamagedError, NotFoundError, QedError
 
 REPLACED = "qed-replaced"
@@ -73,7 +73,7 @@ def swap(database: Path, pending: Pending) -> Swapped:
         pending.backup_id,
         pending.size,
         database / REPLACED / swapping.kept_aside if swapping.kept_aside else None,
-        _count_lost(pending, swapping),
+        swapping.lost_versions,
     )
 
 
@@ -139,17 +139,25 @@ def _plan_swap(database: Path, pending: Pending) -> Swapping:
     """Choose where the old files go, and look what is in them while they can be opened."""
     there = [path.name for path in durable.list_directory(database)]
     names = [name for name in there if layout.is_engine_file(name)]
-    old_log_id, old_size = None, None
-    if holds_engine_files(database):
-        try:
-            _, head = read_head(database)
-            old_log_id, old_size = head.log_id, head.size
-        except QedError:
-            pass  # it is broken, which is why it is replaced; it is kept aside as it is
-    else:
-        old_size = 0
     kept_aside = _choose_name(database) if names else None
-    return Swapping(pending.stage, kept_aside, tuple(names), old_log_id, old_size)
+    return Swapping(pending.stage, kept_aside, tuple(names), _count_lost(database, pending))
+
+
+def _count_lost(database: Path, pending: Pending) -> int | None:
+    """Return how many versions of the old log the restored one does not have.
+
+    The longer one need not extend the other: after an earlier restore both went their own ways.
+    None when the old one cannot be read, which may be why it is replaced; it is kept as it is.
+    """
+    if not holds_engine_files(database):
+        return 0
+    try:
+        _, head = read_head(database)
+        if head.log_id != pending.log_id:
+            return head.size
+        return head.size - count_shared(database, stage_path(database, pending.stage))
+    except QedError:
+        return None
 
 
 def _choose_name(database: Path) -> str:
@@ -195,11 +203,3 @@ def _move_in(database: Path, pending: Pending) -> None:
     durable.sync_directory(database)
     if durable.is_directory(stage):
         durable.sync_directory(stage)
-
-
-def _count_lost(pending: Pending, swapping: Swapping) -> int | None:
-    if swapping.old_size is None:
-        return None
-    if swapping.old_log_id != pending.log_id:
-        return swapping.old_size
-    return max(0, swapping.old_size - pending.size)

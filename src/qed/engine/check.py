@@ -7,17 +7,19 @@ trusts nothing and writes nothing, unless the index is to be rebuilt.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 from qed import durable
 from qed.database import Database, holds_engine_files, lock_owner, locked_error
 from qed.engine import hyper_index, rows
-from qed.engine.replay import Progress, Verified, read_meta, replay
+from qed.engine.replay import Progress, Verified, read_groups, read_meta, replay
 from qed.engine.rows import Head, Identity
 from qed.errors import LockedError, NotFoundError
+from qed.trees.values import DIGEST_BYTES
 
-__all__ = ["Report", "check", "holds_engine_files", "read_head"]
+__all__ = ["Report", "check", "count_shared", "holds_engine_files", "read_head"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +85,35 @@ def read_head(path: Path) -> tuple[Identity, Head]:
         return read_meta(database)
     finally:
         database.close()
+
+
+def count_shared(path: Path, other: Path) -> int:
+    """Return how many events, from the first on, two logs have in common; no lock is taken.
+
+    Where one group ends is not compared: two logs may hold the same events in other groups.
+    Errors as `read_head`.
+
+    Cost: reads the event digests of both up to the first that differs.
+    """
+    with contextlib.ExitStack() as stack:
+        streams = []
+        for directory in (path, other):
+            database = Database.open(directory, rows.FAMILIES, read_only=True)
+            stack.callback(database.close)
+            streams.append(group.digests for group in read_groups(database))
+        shared_bytes = 0
+        left = right = b""
+        while True:
+            left, right = left or next(streams[0], b""), right or next(streams[1], b"")
+            length = min(len(left), len(right))
+            if length == 0 or left[:length] != right[:length]:
+                break
+            shared_bytes += length
+            left, right = left[length:], right[length:]
+        digests = zip(_split(left), _split(right), strict=False)
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], digests)
+        return shared_bytes // DIGEST_BYTES + sum(1 for _ in same)
+
+
+def _split(digests: bytes) -> list[bytes]:
+    return [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]

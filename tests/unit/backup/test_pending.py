@@ -18,7 +18,7 @@ PENDING = Pending(
     files=(("CURRENT", 16), ("000009.sst", 5)),
     replaces=Replaced(b"\x04" * 32, "MANIFEST-000005", 601, b"\x05" * 32),
 )
-SWAPPING = Swapping("2-0011", "20261124T080000Z-1", ("CURRENT", "LOG"), b"\x01" * 16, 9)
+SWAPPING = Swapping("2-0011", "20261124T080000Z-1", ("CURRENT", "LOG"), 9)
 
 
 def test_a_decided_restore_reads_back_what_was_written() -> None:
@@ -27,7 +27,7 @@ def test_a_decided_restore_reads_back_what_was_written() -> None:
 
 
 def test_a_swap_reads_back_what_was_written() -> None:
-    for swapping in (SWAPPING, Swapping("s", None, (), None, None)):
+    for swapping in (SWAPPING, Swapping("s", None, (), None)):
         assert p.decode_swapping(p.encode_swapping(swapping)) == swapping
 
 

@@ -119,6 +119,19 @@ def test_an_old_database_that_cannot_be_opened_is_kept_all_the_same(directory: P
     backup_logs.judge_restored(path, 6)
 
 
+def test_versions_of_a_log_that_went_another_way_are_lost(directory: Path) -> None:
+    path = directory.parent
+    backup_logs.restore(directory, path, 2)
+    with contextlib.closing(Log.open(path)) as log:
+        backup_logs.add(log, 6, 7)
+
+    swapped = backup_logs.restore(directory, path, 3).swapped
+
+    assert swapped is not None
+    assert (swapped.size, swapped.lost_versions) == (6, 1)
+    backup_logs.judge_restored(path, 6)
+
+
 def test_all_versions_of_another_log_are_lost(directory: Path, tmp_path: Path) -> None:
     with contextlib.closing(Log.create(tmp_path / "other")) as log:
         backup_logs.add(log, 0, 3)

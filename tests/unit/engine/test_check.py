@@ -10,7 +10,7 @@ from harness import event, events
 from model import Model
 from qed.database import Database
 from qed.engine import rows
-from qed.engine.check import Report, check, holds_engine_files, read_head
+from qed.engine.check import Report, check, count_shared, holds_engine_files, read_head
 from qed.engine.hyper_index import read_index, write_index
 from qed.engine.log import Log
 from qed.errors import DamagedError, LockedError, NotFoundError
@@ -112,3 +112,24 @@ def test_progress_is_reported(path) -> None:
     seen: list[tuple[int, int]] = []
     check(path, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(3, 6), (4, 6), (6, 6)]
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "shared"),
+    [
+        ([[0, 1, 2]], [[0], [1, 2], [3]], 3),
+        ([[0, 1, 2], [3]], [[0, 1, 2]], 3),
+        ([[0, 1, 2, 3]], [[0, 1], [9, 3]], 2),
+        ([[5]], [[6]], 0),
+        ([], [[6]], 0),
+    ],
+)
+def test_shared_events_are_counted_whatever_the_groups(
+    tmp_path: Path, mine: list[list[int]], others: list[list[int]], shared: int
+) -> None:
+    for name, groups in (("mine", mine), ("other", others)):
+        with Log.create(tmp_path / name) as log:
+            for group in groups:
+                log.append([event(n) for n in group])
+
+    assert count_shared(tmp_path / "mine", tmp_path / "other") == shared
