@@ -7,7 +7,7 @@ group, a length that is no multiple of a digest's, a head that the rows do not l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -21,8 +21,10 @@ from qed.trees import hyper
 from qed.trees.hyper import Tree
 from qed.trees.values import DIGEST_BYTES
 
-# Called now and then with the events done and the events there are.
+# Called now and then with the events done and the events there are. What it raises ends the replay.
 Progress = Callable[[int, int], None]
+
+_PART_EVENTS = 20_000  # hashed between two reports where more than these wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def replay(
 ) -> State:
     """Return the state that the groups lead to, each group's hyper digest and the head compared.
 
-    With `verified` the groups up to there are made in one step, and only what stands at its end is
+    With `verified` the groups up to there are added together, and only what stands at its end is
     compared. If that does not agree in every digest, `verified` is dropped and every group is
     compared: so it saves time and decides nothing. Any contradiction is a `DamagedError` that
     names the row.
@@ -133,7 +135,10 @@ def _replay_from(
             unhashed.update(entries)
         elif group.end_version == skip:
             unhashed.update(entries)
-            tree = hyper.insert(None, list(unhashed.items()))
+            for part in _cut(unhashed):
+                if tree is not None:
+                    report(group.end_version, head.size)
+                tree = hyper.insert(tree, part)
             unhashed = {}
             if verified != _verified_here(state, head.log_id, tree):
                 return None
@@ -147,6 +152,13 @@ def _replay_from(
     _compare_head(head, state, tree, sequence)
     state.stand_at(head, tree)
     return state
+
+
+def _cut(entries: Mapping[bytes, int]) -> Iterator[list[tuple[bytes, int]]]:
+    """Yield the entries in parts, in order of digest: so two parts share a few nodes only."""
+    ordered = sorted(entries.items())
+    for start in range(0, len(ordered), _PART_EVENTS):
+        yield ordered[start : start + _PART_EVENTS]
 
 
 def _verified_here(state: State, log_id: bytes, tree: Tree) -> Verified:

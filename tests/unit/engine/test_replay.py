@@ -199,6 +199,18 @@ def test_what_was_verified_is_made_in_one_step(path, hashed, size, insertions) -
     assert state._levels == plain._levels
 
 
+def test_what_was_verified_is_hashed_in_parts_that_are_reported(path, hashed, monkeypatch) -> None:
+    monkeypatch.setattr(subject, "_PART_EVENTS", 2)
+    verified = verified_at(path, 6)
+    seen: list[tuple[int, int]] = []
+    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
+        _, head = read_meta(database)
+        state = replay(database, head, verified, lambda *done: seen.append(done))
+        assert hashed == [2, 2, 1, 1]
+        assert seen == [(2, 7), (3, 7), (6, 7), (6, 7), (6, 7), (7, 7)]
+        assert state.view == replay(database, head).view
+
+
 @pytest.mark.parametrize(
     "field", ["log_id", "size", "history_digest", "hyper_digest", "ends_digest"]
 )
