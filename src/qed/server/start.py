@@ -22,7 +22,7 @@ from qed.backup.restore import finish_pending
 from qed.backup.swap import Swapped
 from qed.database import holds_engine_files, locked_error
 from qed.engine.log import Limits, Log
-from qed.errors import ConflictError, LockedError, NotFoundError, QedError
+from qed.errors import ConflictError, LockedError, NotFoundError, QedError, StoppingError
 from qed.server.config import ServerConfig
 from qed.server.sites import ADVERTISE_FLAG, Places, assemble, bind_places, open_tls
 from qed.signing.keys import format_public, open_private_key
@@ -46,6 +46,9 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`; return when everything in flight is answered.
 
+    A stop that is asked for while the log is still opening ends that: nothing is served then, and
+    `on_ready` is never called.
+
     Raises, before anything is served, what keeps it from starting: an address in use, a key or a
     certificate that cannot be used, `LockedError` when another process has the database,
     `DamagedError` when the log contradicts itself. When the log fails while it serves, requests
@@ -54,7 +57,7 @@ def serve(
     """
     stop = stop or Stop()
     _raise_file_limit()
-    with contextlib.ExitStack() as stack:
+    with stop.on_signals(), contextlib.ExitStack() as stack:
         # 1. What can be wrong about flags, before a file is touched.
         tls = open_tls(config)
         places = bind_places(config, stack)
@@ -68,7 +71,11 @@ def serve(
         _announce_swap(finish_pending(config.db_path), announce)
         clean_leftovers(config.db_path)
         # 5. The log. Opening it recomputes what it holds.
-        log = stack.enter_context(_open_log(config, announce))
+        try:
+            log = stack.enter_context(_open_log(config, announce, stop))
+        except StoppingError as error:
+            announce(error.message)
+            return
         # 6. Serve. The stop: no new connection, everything in flight answered.
         program = assemble(config, log, places, tls, stop)
         program.counts.last_backup_s = _last_backup_s(config.backups_path)
@@ -135,8 +142,11 @@ def _announce_swap(swapped: Swapped | None, announce: Announce) -> None:
         announce(f"the database that was there is kept in {swapped.kept_aside}: {beyond}")
 
 
-def _open_log(config: ServerConfig, announce: Announce) -> Log:
-    """Open the log of the directory, or create one where there is none."""
+def _open_log(config: ServerConfig, announce: Announce, stop: Stop) -> Log:
+    """Open the log of the directory, or create one where there is none.
+
+    `StoppingError` when a stop is asked for before it is open.
+    """
     limits = Limits(
         group_events=config.limits.request_events,
         queue_events=config.limits.queue_events,
@@ -150,7 +160,7 @@ def _open_log(config: ServerConfig, announce: Announce) -> Log:
             node_id=config.node_id,
             limits=limits,
             held=True,
-            progress=_progress(announce),
+            progress=_progress(announce, stop),
         )
     except NotFoundError:
         log = Log.create(
@@ -176,12 +186,17 @@ def _open_log(config: ServerConfig, announce: Announce) -> Log:
     return log
 
 
-def _progress(announce: Announce) -> Callable[[int, int], None]:
-    """Return a callback that announces how far the opening is, every two seconds."""
+def _progress(announce: Announce, stop: Stop) -> Callable[[int, int], None]:
+    """Return a callback that announces how far the opening is, every two seconds.
+
+    It raises `StoppingError` once a stop is asked for.
+    """
     last_s = time.monotonic()
 
     def report(done: int, total: int) -> None:
         nonlocal last_s
+        if stop.is_requested:
+            raise StoppingError("stopped before the log was open: nothing was served")
         now_s = time.monotonic()
         if now_s - last_s >= _PROGRESS_EVERY_S:
             last_s = now_s

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 import ssl
 import threading
@@ -35,7 +34,7 @@ from uvicorn.server import ServerState
 from qed.web.addresses import Address, bind_error
 from qed.web.application import Application
 from qed.web.limits import WebLimits
-from qed.web.stop import Stop
+from qed.web.stop import SIGNALS, Stop
 
 BACKLOG = 2048
 _DATE_EVERY_S = 1.0
@@ -337,7 +336,7 @@ async def _run(
             hurried.set()
 
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.add_signal_handler(number, stop.request)
     running = [_Running(site) for site in sites]
     clock = asyncio.create_task(_keep_date(running))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 from qed.errors import QedError
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
@@ -15,10 +20,43 @@ class Stop:
     def __init__(self) -> None:
         """Start out with nothing requested."""
         self.error: QedError | None = None  # why the process cannot go on; the first one is kept
-        self._lock = threading.Lock()  # guards the three fields below and `error`
+        # Guards the three fields below and `error`. Reentrant: a signal interrupts its own thread.
+        self._lock = threading.RLock()
         self._requests = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._notify: Callable[[int], None] = lambda _requests: None
+
+    @property
+    def is_requested(self) -> bool:
+        """Return whether anybody has asked for it; work that takes long looks here in between."""
+        return self._requests > 0
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Let the first SIGTERM or SIGINT ask for the stop, for the length of the block.
+
+        This is for the time before `run` listens to them on its loop. A second one does what it
+        did before the block. Outside the main thread, which alone gets signals, nothing is done.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def take(_number: int, _frame: FrameType | None) -> None:
+            restore()
+            self.request()
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        before = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
+        for number in SIGNALS:
+            signal.signal(number, take)
+        try:
+            yield
+        finally:
+            restore()
 
     def request(self, error: QedError | None = None) -> None:
         """Ask for the stop; a second request ends the wait for what is in flight."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from qed.errors import (
 from qed.server.config import ServerConfig
 from qed.server.start import serve
 from qed.web.limits import WebLimits
+from qed.web.stop import Stop
 from serving import DEADLINE_S, Wire, ask, eventually
 from unit.server.conftest import Running, SlowDisk, local, running
 
@@ -158,7 +161,7 @@ def test_opening_a_long_log_is_reported_now_and_then(monkeypatch: pytest.MonkeyP
     now_s = iter([0.0, 1.0, 2.5, 3.0, 5.0])
     monkeypatch.setattr(room.time, "monotonic", lambda: next(now_s))
     lines: list[str] = []
-    report = room._progress(lines.append)
+    report = room._progress(lines.append, Stop())
     for done in (1_000, 2_000, 3_000, 4_000):
         report(done, 1_000_000)
     assert lines == [
@@ -196,6 +199,91 @@ def test_what_a_backup_left_behind_is_cleaned(tmp_path: Path) -> None:
     with running(config):
         assert not list(config.checkpoints_path.glob("*"))
         assert (config.backups_path / "meta" / "1").exists()
+
+
+def test_a_stop_while_the_log_is_opening_ends_that_and_lets_go_of_it(tmp_path: Path) -> None:
+    config = local(tmp_path / "db")
+    with running(config) as server:
+        assert added(server.data) == 0
+    server = Running(config)
+    server.stop.request()
+    server.start()
+    assert server.join() is None
+    assert server.places is None
+    assert server.announced == ["stopped before the log was open: nothing was served"]
+    with running(config) as server:
+        assert added(server.data) == 1
+
+
+def test_a_stop_before_there_is_a_log_leaves_a_whole_one(tmp_path: Path) -> None:
+    server = Running(local(tmp_path / "db"))
+    server.stop.request()
+    server.start()
+    assert server.join() is None
+    assert server.announced[-1] == "stopped"
+    with Log.open(tmp_path / "db") as log:
+        assert log.head.size == 0
+
+
+OPENING = """
+import sys
+from pathlib import Path
+import qed.server.start as room
+from qed.server.config import ServerConfig
+room._PROGRESS_EVERY_S = 0.0
+def announce(line):
+    print(line, flush=True)
+    if line.startswith("opening the log: 1 of 2"):
+        sys.stdin.readline()  # the log stays where it is until the test lets it go on
+anywhere = "127.0.0.1:0"
+room.serve(
+    ServerConfig(db_path=Path(sys.argv[1]), http_addr=anywhere, mgmt_addr=anywhere,
+                 metrics_addr=anywhere),
+    announce=announce,
+)
+print("returned", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def opening(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has replayed one of the two groups of a log, and waits."""
+    with running(local(path)) as server:
+        for _ in range(2):
+            added(server.data)
+    command = [sys.executable, "-c", OPENING, str(path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout.readline().startswith("opening the log: 1 of 2 events")
+        yield process
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal, as the system sees it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.split("SigCgt:")[1].split()[0], 16)
+    return bool(caught >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_log_is_opening_is_a_stop_in_order(number: int, tmp_path: Path) -> None:
+    with opening(tmp_path / "db") as process:
+        process.send_signal(number)
+        told = process.communicate("\n", timeout=DEADLINE_S)
+    assert told == ("stopped before the log was open: nothing was served\nreturned\n", "")
+    assert process.returncode == 0
+    with Log.open(tmp_path / "db") as log:
+        assert log.head.size == 2
+
+
+def test_a_second_signal_while_the_log_is_opening_does_not_wait(tmp_path: Path) -> None:
+    with opening(tmp_path / "db") as process:
+        process.send_signal(signal.SIGINT)
+        eventually(lambda: not catches(process.pid, signal.SIGTERM), "the first signal is taken")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == -signal.SIGTERM
+    with Log.open(tmp_path / "db") as log:
+        assert log.head.size == 2
 
 
 def waiting(server: Running) -> float:
