@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import http.client
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,22 +197,21 @@ def test_a_body_of_100_mb(server: Server, *, declared: bool) -> None:
         assert b"\n" in answer.read()
 
 
-def test_a_slow_body_is_cut_off(server: Server) -> None:
-    """A byte now and then keeps nothing open: the deadline is for the whole request."""
-    with contextlib.ExitStack() as stack:
-        waiting = []
-        for port, path in ((0, "/events"), (1, "/backup")):
-            raw = socket.create_connection(("127.0.0.1", server.ports[port]), timeout=60)
-            stack.enter_context(raw)
-            head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
-            raw.sendall(head.encode() + b'{"Event')
-            waiting.append(raw)
-        for raw in waiting:
-            answer = http.client.HTTPResponse(raw)
-            answer.begin()
-            assert answer.status == 408
-            assert answer.read().endswith(b"\n")
-            assert raw.recv(1) == b"", "the connection stays open"
+@pytest.mark.parametrize(("port", "path"), [(0, "/events"), (1, "/backup")])
+def test_a_slow_body_is_cut_off(qed: Qed, tmp_path: Path, port: int, path: str) -> None:
+    """The deadline is for the whole request: a part of it keeps nothing open."""
+    with (
+        Server(qed, tmp_path / "db", ["--read-timeout", "1s"]) as server,
+        socket.create_connection(("127.0.0.1", server.ports[port]), timeout=60) as raw,
+    ):
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+        raw.sendall(head.encode() + b'{"Event')
+        answer = http.client.HTTPResponse(raw)
+        answer.begin()
+        assert answer.status == 408
+        assert answer.read().endswith(b"\n")
+        assert raw.recv(1) == b"", "the connection stays open"
+        assert _next_version(server) == 0
 
 
 @pytest.mark.parametrize(
