@@ -71,7 +71,7 @@ def _remove_temporaries(repository: Repository) -> None:
             if not (repository.directory / folder).is_dir():
                 continue
             for path in list((repository.directory / folder).iterdir()):
-                if is_temporary(path.name):
+                if is_temporary(path.name) and not path.is_dir():
                     path.unlink(missing_ok=True)
 
 
@@ -80,7 +80,7 @@ def _remove_empty_private(repository: Repository) -> None:
     emptied = False
     for number in _private_without_backup(repository):
         with durable.storage_errors("remove", private / str(number)):
-            if not any((private / str(number)).iterdir()):
+            if (private / str(number)).is_dir() and not any((private / str(number)).iterdir()):
                 (private / str(number)).rmdir()
                 emptied = True
     if emptied:

@@ -20,7 +20,7 @@ from qed.backup import manifest as manifests
 from qed.backup import rocksdb_layout as layout
 from qed.backup.manifest import Ids, Manifest, Tombstone
 from qed.backup.rocksdb_layout import Meta
-from qed.errors import MalformedError, NewerFormatError, NotFoundError, QedError
+from qed.errors import ConflictError, MalformedError, NewerFormatError, NotFoundError, QedError
 
 _T = TypeVar("_T")
 
@@ -151,7 +151,7 @@ def read_repository(directory: Path) -> Repository:
     tombstones, tombstone_problems = _read_tombstones(directory)
     ids, ids_problem = _read_ids(directory)
     entries = {}
-    stray = [*tombstone_problems, *ids_problem]
+    stray = [*tombstone_problems, *ids_problem, *_find_links(directory)]
     for name in metas:
         backup_id = _as_number(name)
         if backup_id is None:
@@ -193,7 +193,7 @@ def _read_entry(
 ) -> Entry | None:
     path = directory / layout.META / str(backup_id)
     try:
-        data = durable.read_file(path, layout.META_LIMIT_BYTES)
+        data = _read_regular(path, layout.META_LIMIT_BYTES)
     except NotFoundError:
         return None  # deleted since its name was read
     except QedError as error:
@@ -270,7 +270,7 @@ def _read_manifest(directory: Path, backup_id: int) -> StoredManifest:
     path = directory / manifests.manifest_path(backup_id)
     data = b""
     try:
-        data = durable.read_file(path, manifests.LIMIT_BYTES)
+        data = _read_regular(path, manifests.LIMIT_BYTES)
         manifest = manifests.decode_manifest(data, backup_id)
     except QedError as error:
         problem = f"{path} cannot be used: {error}"
@@ -301,9 +301,16 @@ def _read_ids(directory: Path) -> tuple[Ids, list[str]]:
 
 def _decode(path: Path, decode: Callable[[bytes], _T]) -> tuple[_T | None, str]:
     try:
-        return decode(durable.read_file(path, manifests.LIMIT_BYTES)), ""
+        return decode(_read_regular(path, manifests.LIMIT_BYTES)), ""
     except QedError as error:
         return None, f"{path} cannot be used: {error}"
+
+
+def _read_regular(path: Path, limit_bytes: int) -> bytes:
+    """Return a whole small file; a pipe, which nobody may ever write to, is refused unopened."""
+    if durable.size_bytes(path) is None and (durable.is_link(path) or durable.exists(path)):
+        raise ConflictError(f"{path} is not a regular file")
+    return durable.read_file(path, limit_bytes)
 
 
 def _read_names(directory: Path, below: str) -> list[str]:
@@ -321,10 +328,23 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(".tmp")
 
 
+def _data_folders(directory: Path) -> list[str]:
+    private = [f"{layout.PRIVATE}/{number}" for number in _private_ids(directory)]
+    return [layout.SHARED, layout.SHARED_CHECKSUM, *private]
+
+
+def _find_links(directory: Path) -> Iterator[str]:
+    """Yield a sentence for each folder that leads elsewhere.
+
+    What lies there is read as if it lay here, but it may be anybody's, so nothing is removed.
+    """
+    for folder in (layout.PRIVATE, *_data_folders(directory)):
+        if durable.is_link(directory / folder):
+            yield f"{directory / folder} is a symbolic link"
+
+
 def _scan_files(directory: Path) -> Iterator[tuple[str, int]]:
-    folders = [layout.SHARED, layout.SHARED_CHECKSUM]
-    folders += [f"{layout.PRIVATE}/{number}" for number in _private_ids(directory)]
-    for folder in folders:
+    for folder in _data_folders(directory):
         try:
             with os.scandir(directory / folder) as found:
                 for item in found:

@@ -5,7 +5,13 @@ import pytest
 import backup_logs
 from qed.backup import collect as collecting
 from qed.backup import manifest as manifests
-from qed.backup.collect import collect, finish_interrupted, plan_collection, write_ids
+from qed.backup.collect import (
+    Collected,
+    collect,
+    finish_interrupted,
+    plan_collection,
+    write_ids,
+)
 from qed.backup.delete import delete_backup
 from qed.backup.manifest import Ids
 from qed.backup.repository import list_backups, read_repository
@@ -124,3 +130,32 @@ def test_a_deletion_that_lacked_its_end_is_finished(
 
     assert not (directory / manifests.manifest_path(2)).exists()
     assert not (directory / "private" / "2").exists()
+
+
+@pytest.mark.parametrize("folder", ["private/9", "private", "shared", "shared_checksum"])
+def test_nothing_is_removed_where_a_link_leads(
+    directory: Path, tmp_path: Path, folder: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if (directory / folder).exists():
+        (directory / folder).rename(elsewhere)
+    elsewhere.mkdir(exist_ok=True)
+    names = ("CURRENT", "000009.log", "000010.sst", "000010_sABC_3.sst", "9/CURRENT")
+    put(elsewhere, *names)
+    (directory / folder).symlink_to(elsewhere)
+
+    collected = collect(read_repository(directory))
+
+    assert collected == Collected((), (f"{directory / folder} is a symbolic link",))
+    assert all((elsewhere / name).exists() for name in names)
+
+
+def test_what_has_the_name_but_not_the_kind_stays_and_stops_nothing(directory: Path) -> None:
+    put(directory, "private/9", "private/8/CURRENT")
+    (directory / "meta" / ".7.tmp").mkdir()
+
+    collected = collect(read_repository(directory))
+
+    assert collected.removed == ("private/8/CURRENT",)
+    assert (directory / "private" / "9").is_file()
+    assert (directory / "meta" / ".7.tmp").is_dir()

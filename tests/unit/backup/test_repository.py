@@ -1,4 +1,5 @@
 import contextlib
+import os
 import re
 import tarfile
 from pathlib import Path
@@ -131,6 +132,22 @@ def test_a_meta_that_cannot_be_read_is_listed_with_its_problem(directory: Path) 
     assert [info.id for info in infos] == [1, 2, 3]
     assert infos[1].problem.startswith(f"backup 2: {directory / 'meta' / '2'} is damaged: ")
     assert (infos[1].version_text, infos[1].size_bytes) == ("", 0)
+
+
+@pytest.mark.parametrize("name", ["meta/2", "qed/manifests/2.json", "qed/ids.json"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(
+    directory: Path, tmp_path: Path, name: str, *, linked: bool
+) -> None:
+    (directory / name).unlink()
+    os.mkfifo(tmp_path / "pipe" if linked else directory / name)
+    if linked:
+        (directory / name).symlink_to(tmp_path / "pipe")
+
+    problems = read_repository(directory).problems
+
+    assert len(problems) == 1
+    assert problems[0].endswith(f"{directory / name} is not a regular file")
 
 
 def test_a_meta_that_nothing_deleted_is_missed(directory: Path) -> None:
