@@ -28,7 +28,7 @@ from qed.backup.table_properties import TableOrigin, read_table_origin
 from qed.database import Database
 from qed.engine import rows
 from qed.engine.check import read_head
-from qed.errors import DamagedError, MalformedError, StorageError
+from qed.errors import ConflictError, DamagedError, MalformedError, StorageError
 
 
 class Checkpointer(Protocol):
@@ -66,7 +66,7 @@ def create_backup(
         # 1. Finish what an earlier, interrupted call began.
         repository = _settle(directory)
         # 2. Take an id. Stop here: the id is spent, and nothing else has happened.
-        backup_id = repository.next_id
+        backup_id = _take_id(repository)
         write_ids(repository, unfinished=backup_id)
         try:
             with _checkpoint(log, scratch) as source:
@@ -80,6 +80,17 @@ def create_backup(
         with contextlib.suppress(StorageError):
             write_ids(read_repository(directory), unfinished=None)
         return info_of(read_repository(directory), backup_id)
+
+
+def _take_id(repository: Repository) -> int:
+    backup_id = repository.next_id
+    if backup_id > layout.MAX_ID:
+        raise ConflictError(
+            f"{repository.directory} has no id left: {layout.MAX_ID} is taken, and RocksDB knows "
+            "no higher one",
+            hint="keep the backups in another directory from now on",
+        )
+    return backup_id
 
 
 def _settle(directory: Path) -> Repository:
@@ -188,9 +199,9 @@ def _copy_shared(
     copied = []
     for name in filter(layout.is_table, names):
         path = _shared_path(source / name)
-        sums = _reuse(source / name, repository.files.get(path), known.get(path), meter)
+        target = repository.directory / path
+        sums = _reuse(source / name, target, known.get(path), meter)
         if sums is None:
-            target = repository.directory / path
             temporary = durable.temporary_name(target)
             sums = copy_and_sum(source / name, temporary, meter)
             _check_same(source / name, sums, known.get(path))
@@ -249,23 +260,24 @@ def _read_origin(table: Path) -> tuple[TableOrigin, int]:
             ) from error
 
 
-def _reuse(
-    table: Path, stored_bytes: int | None, known: _Known | None, meter: Meter
-) -> Sums | None:
+def _reuse(table: Path, stored: Path, known: _Known | None, meter: Meter) -> Sums | None:
     """Return the sums of a table that need not be copied, None when it has to be.
 
     One that no backup refers to is copied again: an interrupted call may have left it, and nobody
-    knows its sums. One that was cut is replaced, which mends the backups that refer to it.
+    knows its sums. One that was cut is replaced, which mends the backups that refer to it. Where
+    only a meta speaks for it and contradicts the log, the stored bytes decide: a meta may be
+    damaged, and then it must not keep new backups from being made.
     """
     with durable.storage_errors("look at", table):
         size_bytes = table.stat().st_size
-    if known is None or stored_bytes != size_bytes:
+    if known is None or durable.size_bytes(stored) != size_bytes:
         return None
     if known.sha256 is not None:
         meter.add(size_bytes)
         return Sums(size_bytes, known.crc32c, known.sha256)
     sums = sum_file(table, meter)
-    _check_same(table, sums, known)
+    if sums.crc32c != known.crc32c and sum_file(stored) != sums:
+        _check_same(table, sums, known)
     return sums
 
 

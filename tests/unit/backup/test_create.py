@@ -1,22 +1,25 @@
 import contextlib
 import hashlib
+import shutil
 import threading
 from pathlib import Path
 
+import google_crc32c
 import pytest
 
 import backup_logs
-from backup_logs import add, backup, event
+from backup_logs import add, backup, event, unchanged
 from qed import durable
 from qed.backup import create as creating
 from qed.backup import manifest as manifests
+from qed.backup import rocksdb_layout as layout
 from qed.backup.create import create_backup
 from qed.backup.delete import delete_backup
 from qed.backup.directory_lock import lock_backups
 from qed.backup.repository import list_backups, read_repository
 from qed.engine.check import check
 from qed.engine.log import Log
-from qed.errors import DamagedError, LockedError, StorageError
+from qed.errors import ConflictError, DamagedError, LockedError, StorageError
 
 
 @pytest.fixture
@@ -235,6 +238,56 @@ def test_a_table_that_was_cut_is_mended(log: Log) -> None:
 
     assert table.read_bytes() == data
     assert not any(info.problem for info in list_backups(directory))
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_meta_with_a_wrong_checksum_keeps_no_backup_from_being_made(
+    log: Log, *, ours: bool
+) -> None:
+    backup(log)
+    directory = log.path / "backups"
+    if not ours:
+        shutil.rmtree(directory / "qed")
+    meta = directory / "meta" / "1"
+    table = next((directory / "shared_checksum").iterdir())
+    crc = google_crc32c.value(table.read_bytes())
+    meta.write_bytes(meta.read_bytes().replace(b"%d" % crc, b"%d" % (crc ^ 1)))
+
+    made = backup(log)
+
+    assert (made.id, made.problem) == (2, "")
+    backup_logs.restore(directory, log.path.parent / "restored", 2)
+
+
+def test_a_stored_table_that_is_not_the_logs_is_refused(log: Log) -> None:
+    backup(log)
+    directory = log.path / "backups"
+    shutil.rmtree(directory / "qed")
+    meta = directory / "meta" / "1"
+    table = next((directory / "shared_checksum").iterdir())
+    data = table.read_bytes()
+    other = data[:-1] + bytes([data[-1] ^ 1])
+    table.write_bytes(other)
+    crcs = [b"%d" % google_crc32c.value(content) for content in (data, other)]
+    meta.write_bytes(meta.read_bytes().replace(*crcs))
+
+    with pytest.raises(DamagedError, match="differs from the one that earlier backups have"):
+        backup(log)
+
+    assert table.read_bytes() == other
+    assert [info.id for info in list_backups(directory)] == [1]
+
+
+def test_a_directory_without_an_id_left_is_refused(log: Log) -> None:
+    backup(log)
+    directory = log.path / "backups"
+    strange = directory / "private" / str(layout.MAX_ID) / "notes.txt"
+    strange.parent.mkdir()
+    strange.write_bytes(b"")
+
+    for _ in range(2):
+        with unchanged(directory), pytest.raises(ConflictError, match="has no id left"):
+            backup(log)
 
 
 def test_a_damaged_table_of_the_log_is_named(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
