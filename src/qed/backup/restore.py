@@ -23,13 +23,21 @@ from qed.backup.stage import (
     commit_path,
     lock_restore,
     read_commit,
+    stage_path,
     write_commit,
     write_stage,
 )
 from qed.backup.swap import Swapped, clear_restore, is_half_done, swap
 from qed.backup.verify import RestorePlan, explain_older, plan_restore, verify_backup
 from qed.database import lock_owner, locked_error
-from qed.errors import ConflictError, DamagedError, LockedError, NotFoundError, StorageError
+from qed.errors import (
+    ConflictError,
+    DamagedError,
+    LockedError,
+    NotFoundError,
+    QedError,
+    StorageError,
+)
 from qed.trees.values import NO_VERSION
 
 
@@ -122,9 +130,11 @@ def _check_paths(directory: Path, target: Path) -> None:
     if durable.exists(target) and not durable.is_directory(target):
         raise ConflictError(f"{target} is in the way: it is not a directory")
     with durable.storage_errors("look at", target):
-        inner, outer = target.resolve(), directory.resolve()
-    if inner == outer or outer in inner.parents:
-        raise ConflictError(f"{target} lies in the backup directory {directory}")
+        inner = target.resolve()
+        # By what they are, not by name: a bind mount gives a directory a second path.
+        above = [path for path in (inner, *inner.parents) if path.exists()]
+        if any(path.samefile(directory) for path in above):
+            raise ConflictError(f"{target} lies in the backup directory {directory}")
 
 
 def _verify(
@@ -170,7 +180,16 @@ def _decide(target: Path, pending: Pending) -> None:
                 durable.remove_file(commit_path(target))
             else:
                 write_commit(target, earlier)
+        _drop_stage(target, pending)
         raise
+
+
+def _drop_stage(target: Path, pending: Pending) -> None:
+    """Give back what a stage takes that was not decided for: the disk may be full."""
+    with contextlib.suppress(QedError):
+        decided = read_commit(target)
+        if decided is None or decided.stage != pending.stage:
+            durable.remove_tree(stage_path(target, pending.stage))
 
 
 def _finish_half_done(target: Path) -> None:

@@ -1,5 +1,7 @@
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -234,6 +236,37 @@ def test_a_target_that_is_in_the_way_is_refused(directory: Path, tmp_path: Path)
             restore_backup(directory, target)
 
 
+def test_a_backup_directory_under_a_second_path_is_no_target(
+    directory: Path, tmp_path: Path
+) -> None:
+    (mount := tmp_path / "mount").mkdir()
+    script = """
+import pathlib, subprocess, sys
+from qed.backup.restore import restore_backup
+from qed.errors import ConflictError
+directory, mount = map(pathlib.Path, sys.argv[1:])
+subprocess.run(["mount", "--bind", directory, mount], check=True)
+for target in (mount, mount / "new" / "db"):
+    try:
+        restore_backup(directory, target)
+    except ConflictError as error:
+        print(error)
+"""
+    apart = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
+    with unchanged(directory):
+        done = subprocess.run(
+            [*apart, sys.executable, "-c", script, directory, mount],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.stdout == "".join(
+        f"{target} lies in the backup directory {directory}\n"
+        for target in (mount, mount / "new" / "db")
+    ), done.stderr
+
+
 def test_a_full_file_system_is_found_out_before(
     directory: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +346,8 @@ def test_a_decision_that_cannot_be_made_durable_is_taken_back(
         with pytest.raises(StorageError):
             restore_backup(directory, served.path, 2)
     assert not commit_path(served.path).exists()
+    stages = served.path / "qed-restore" / "new"
+    assert list(stages.iterdir()) == []  # the disk may be full
 
     restore_backup(directory, served.path, 1)
     with monkeypatch.context() as patch:
@@ -322,6 +357,7 @@ def test_a_decision_that_cannot_be_made_durable_is_taken_back(
     decided = read_commit(served.path)
     assert decided is not None
     assert decided.backup_id == 1
+    assert [path.name for path in stages.iterdir()] == [decided.stage]
 
 
 def test_a_damaged_decision_is_replaced_by_a_new_one(directory: Path, served: Log) -> None:
