@@ -175,7 +175,8 @@ def _move_out(database: Path, swapping: Swapping) -> None:
     durable.make_directory(aside)
     give_to_owner([aside.parent, aside], database)
     for name in sorted(swapping.old_files, key=lambda name: name != "CURRENT"):
-        if not durable.exists(aside / name):
+        # Neither here nor there: somebody has removed it since, an old LOG perhaps.
+        if not durable.exists(aside / name) and durable.exists(database / name):
             with durable.storage_errors("move", database / name):
                 (database / name).rename(aside / name)
             if name == "CURRENT":

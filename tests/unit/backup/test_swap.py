@@ -167,6 +167,21 @@ def test_a_swap_that_is_killed_anywhere_is_finished_by_the_next(
     backup_logs.judge_restored(database, 4)
 
 
+def test_an_old_file_that_somebody_removed_between_two_moves_is_not_missed(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (database / "LOG.old.1").write_bytes(b"")
+    with monkeypatch.context() as patch, contextlib.suppress(_Killed):
+        backup_logs.kill_at(patch, 12, _Killed)
+        swap_now(database)
+    assert is_half_done(database, pending_of(database))
+    (database / "LOG.old.1").unlink()
+
+    backup_logs.start(database)
+
+    backup_logs.judge_restored(database, 4)
+
+
 @pytest.mark.parametrize("at", [12, 20, 30])
 def test_a_half_done_swap_is_finished_before_another_restore(
     database: Path, at: int, monkeypatch: pytest.MonkeyPatch
