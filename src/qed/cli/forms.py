@@ -119,13 +119,26 @@ def format_backups(entries: Sequence[BackupEntry]) -> str:
     """Return what `backup list` prints: local time, sizes in whole GiB, tabs between."""
     lines = (
         f"Id: {entry.id}\t"
-        f"Timestamp: {time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(entry.timestamp_s))}\t"
-        f"Version: {entry.metadata}\t"
+        f"Timestamp: {_format_local(entry.timestamp_s)}\t"
+        f"Version: {_format_line(entry.metadata)}\t"
         f"Size(GB): {entry.size_bytes // GIB}\t"
         f"Num.Files: {entry.num_files}\t \n"
         for entry in entries
     )
     return "Backup list:\n" + "".join(lines)
+
+
+def _format_local(time_s: int) -> str:
+    """Return local time; the bare seconds where no calendar reaches."""
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time_s))
+    except (OverflowError, OSError, ValueError):
+        return str(time_s)
+
+
+def _format_line(text: str) -> str:
+    """Return a text of another program such that it stays one field of one line."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 BACKUP_CREATED = "Backup created!\n"

@@ -136,6 +136,16 @@ def test_the_form_of_a_list_of_backups(monkeypatch):
     )
 
 
+def test_a_list_of_backups_that_others_made_keeps_its_lines():
+    entries = [BackupEntry(1, 2**64 - 1, 0, 0, "\x1b[2Jx\nId: 9\té")]
+
+    assert forms.format_backups(entries) == (
+        "Backup list:\n"
+        "Id: 1\tTimestamp: 18446744073709551615\tVersion: \\x1b[2Jx\\nId: 9\\té\t"
+        "Size(GB): 0\tNum.Files: 0\t \n"
+    )
+
+
 def test_the_form_of_no_backups():
     assert forms.format_backups([]) == "Backup list:\n"
 
