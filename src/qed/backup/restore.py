@@ -15,6 +15,7 @@ from pathlib import Path
 from qed import durable
 from qed.backup.checksums import Meter, Progress
 from qed.backup.directory_lock import lock_backups
+from qed.backup.ownership import give_to_owner
 from qed.backup.pending import Pending
 from qed.backup.repository import read_repository
 from qed.backup.rocksdb_layout import META
@@ -83,6 +84,7 @@ def restore_backup(
         _check_space(plan, target)
         # 2. Stage.
         durable.make_directory(target / RESTORE)
+        give_to_owner([target / RESTORE], target)
         with lock_restore(target):
             _finish_half_done(target)
             pending = write_stage(plan, target, meter)

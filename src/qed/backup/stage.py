@@ -80,11 +80,11 @@ def write_stage(plan: RestorePlan, database: Path, meter: Meter) -> Pending:
     path = stage_path(database, stage)
     try:
         durable.make_directory(path)
+        # Before the first file: should this be killed, the server must be able to remove them.
+        give_to_owner([path.parent, path], database)
         _copy_files(plan, path, meter)
         head = _read_stage(plan, path)
-        give_to_owner(
-            [path.parent.parent, path.parent, path, *durable.list_directory(path)], database
-        )
+        give_to_owner(durable.list_directory(path), database)
         durable.sync_directory(path)
     except BaseException:
         with contextlib.suppress(StorageError):

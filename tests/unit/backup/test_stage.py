@@ -1,4 +1,5 @@
 import contextlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,26 @@ def test_a_stage_is_a_whole_log_and_nothing_else(plan: RestorePlan, target: Path
     assert (pending.uuid, pending.log_id) == (plan.manifest.uuid, plan.manifest.log_id)
     assert check(path).size == 4
     assert read_commit(target) is None
+
+
+def test_its_directories_are_the_owners_before_a_file_lies_in_them(
+    plan: RestorePlan, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Path] = []
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 0)
+        patch.setattr(os, "chown", lambda path, *_, **__: given.append(path))
+        patch.setattr(staging, "copy_and_sum", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_stage(plan, target, Meter(0, None))
+
+    new = target / "qed-restore" / "new"
+    assert given[0] == new
+    assert [path.parent for path in given[1:]] == [new]
 
 
 def test_a_file_that_changes_after_it_was_verified_is_named(
