@@ -103,22 +103,25 @@ def write_ids(repository: Repository, unfinished: int | None, deleted: int | Non
     durable.write_file(repository.directory / manifests.IDS, manifests.encode_ids(ids))
 
 
-def finish_interrupted(repository: Repository) -> None:
-    """Tidy what an interrupted creation or deletion left, so that nothing of it is misread.
+def finish_interrupted(repository: Repository) -> bool:
+    """Tidy what an interrupted creation or deletion left; return whether there was anything.
 
     A creation that was stopped before its meta got its name made no backup, and one whose
     tombstone is written and whose meta is gone was deleted: their manifests are removed here,
     their files by the next collection.
     """
     deleted = {tombstone.manifest_sha256 for tombstone in repository.tombstones}
+    found = False
     for backup_id, stored in repository.manifests.items():
         if backup_id not in repository.entries and stored.sha256 in deleted:
             durable.remove_file(repository.directory / manifests.manifest_path(backup_id))
+            found = True
     unfinished = repository.ids.unfinished
     if unfinished is None:
-        return
+        return found
     if unfinished not in repository.entries:
         durable.make_directory(repository.directory / manifests.MANIFESTS)
         durable.remove_file(repository.directory / manifests.manifest_path(unfinished))
     # Stop here: the record still names the backup, and the next call does the same again.
     write_ids(repository, None)
+    return True

@@ -77,9 +77,10 @@ def create_backup(
                 _settle(directory)
             raise
         # The backup exists; a note that cannot be removed now is removed by the next call.
+        repository = read_repository(directory)
         with contextlib.suppress(StorageError):
-            write_ids(read_repository(directory), unfinished=None)
-        return info_of(read_repository(directory), backup_id)
+            write_ids(repository, unfinished=None)
+        return info_of(repository, backup_id)
 
 
 def _take_id(repository: Repository) -> int:
@@ -94,11 +95,12 @@ def _take_id(repository: Repository) -> int:
 
 
 def _settle(directory: Path) -> Repository:
-    repository = read_repository(directory)
-    finish_interrupted(repository)
-    repository = read_repository(directory)
-    collect(repository)
-    return read_repository(directory)
+    repository = read_repository(directory)  # costs a read of every meta and manifest
+    if finish_interrupted(repository):
+        repository = read_repository(directory)
+    if collect(repository).removed:
+        repository = read_repository(directory)
+    return repository
 
 
 @contextlib.contextmanager

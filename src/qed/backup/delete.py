@@ -30,8 +30,9 @@ def delete_backup(directory: Path, backup_id: int) -> Collected:
         raise NotFoundError(f"the backup directory {directory} does not exist")
     with lock_backups(directory, exclusive=True):
         # 1. Finish what an earlier, interrupted call began.
-        finish_interrupted(read_repository(directory))
         repository = read_repository(directory)
+        if finish_interrupted(repository):
+            repository = read_repository(directory)
         if backup_id not in repository.entries:
             raise unknown_backup(repository, backup_id)
         # 2. The id is spent, whoever made the backup.
