@@ -139,7 +139,8 @@ def _read_stage(plan: RestorePlan, path: Path) -> Head:
             f"backup {plan.backup_id} holds another log than its manifest names; "
             "nothing was changed"
         )
-    if plan.version_text and plan.version_text != str(head.current_version):
+    # Text of another kind is another program's own; only a number can contradict.
+    if plan.version_text.isdecimal() and plan.version_text != str(head.current_version):
         raise DamagedError(
             f"backup {plan.backup_id} says that its last version is {plan.version_text}, but it is "
             f"{head.current_version}; nothing was changed"

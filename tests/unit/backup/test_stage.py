@@ -110,6 +110,12 @@ def test_metadata_that_the_log_contradicts_is_refused(plan: RestorePlan, target:
         write_stage(replace(plan, version_text="5"), target, Meter(0, None))
 
 
+def test_metadata_that_is_no_version_contradicts_nothing(plan: RestorePlan, target: Path) -> None:
+    pending = write_stage(replace(plan, version_text="before 5"), target, Meter(0, None))
+
+    assert pending.size == 4
+
+
 def test_what_is_no_log_is_refused(plan: RestorePlan, target: Path) -> None:
     fewer = replace(plan, files=tuple(f for f in plan.files if not f.name.endswith(".sst")))
 
