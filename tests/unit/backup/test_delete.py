@@ -1,16 +1,20 @@
 import contextlib
+import errno
 from pathlib import Path
 
 import pytest
 
 import backup_logs
 import rocksdb_oracle
+from backup_logs import referred
+from qed import durable
 from qed.backup import manifest as manifests
+from qed.backup.collect import write_ids
 from qed.backup.delete import delete_backup
 from qed.backup.directory_lock import lock_backups
 from qed.backup.repository import list_backups, read_repository
 from qed.engine.log import Log
-from qed.errors import LockedError, NotFoundError
+from qed.errors import LockedError, NotFoundError, StorageError
 
 
 def restore_all(directory: Path, expected: dict[int, int]) -> None:
@@ -121,6 +125,33 @@ def test_a_backup_of_rocksdb_can_be_deleted(directory: Path) -> None:
 
 class _Killed(BaseException):
     """The machine stops: nothing that would tidy up runs."""
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_full_disk_keeps_no_backup_from_being_deleted(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, *, room: bool
+) -> None:
+    write = durable.write_file
+    write_ids(read_repository(directory), unfinished=4)  # what a creation left that had no room
+    before = referred(directory)
+
+    def write_if_freed(path: Path, data: bytes) -> None:
+        if not room or (directory / "private" / "3").exists():
+            raise StorageError("no space left", errno=errno.ENOSPC)
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "write_file", write_if_freed)
+        collected = delete_backup(directory, 3)
+
+    assert set(collected.removed) == before - referred(directory)
+    assert [(info.id, info.problem) for info in list_backups(directory)] == [(1, ""), (2, "")]
+    repository = read_repository(directory)
+    assert repository.problems == []
+    assert [tombstone.id for tombstone in repository.tombstones] == ([3] if room else [])
+    assert repository.next_id == 5
+    delete_backup(directory, 2)
+    assert [info.id for info in list_backups(directory)] == [1]
 
 
 @pytest.mark.parametrize("at", range(1, 31, 3))
