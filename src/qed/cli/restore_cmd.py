@@ -70,7 +70,8 @@ def _remarks(restored: Restored) -> list[str]:
         if lost is None:
             lines.append("it could not be opened, so nobody knows which of its versions are gone")
         elif lost:
-            lines.append(f"{lost} of its versions are not in the restored log")
+            verb = "is" if lost == 1 else "are"
+            lines.append(f"{lost} of its versions {verb} not in the restored log")
     return lines
 
 

@@ -137,9 +137,14 @@ def _announce_swap(swapped: Swapped | None, announce: Announce) -> None:
         f"({_name_version(swapped.size)})"
     )
     if swapped.kept_aside is not None:
-        lost = swapped.lost_versions
-        beyond = "it could not be opened" if lost is None else f"{lost} versions are only there"
+        beyond = _name_lost(swapped.lost_versions)
         announce(f"the database that was there is kept in {swapped.kept_aside}: {beyond}")
+
+
+def _name_lost(lost: int | None) -> str:
+    if lost is None:
+        return "it could not be opened"
+    return "1 version is only there" if lost == 1 else f"{lost} versions are only there"
 
 
 def _open_log(config: ServerConfig, announce: Announce, stop: Stop) -> Log:
