@@ -207,6 +207,11 @@ def _swap_if_free(target: Path, pending: Pending) -> Swapped | None:
         return _swap_now(target, pending)
     except LockedError:
         return None
+    except StorageError as error:
+        # Who reads only that something failed must not be surprised by the next start.
+        decided = f"the restore is decided, and the next start of a server on {target} finishes it"
+        error.hint = f"{error.hint}; {decided}" if error.hint else decided
+        raise
 
 
 def _swap_now(target: Path, pending: Pending) -> Swapped:

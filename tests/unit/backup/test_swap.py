@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from qed.backup.stage import commit_path, read_commit, stage_path, write_commit
 from qed.backup.swap import Swapped, clear_restore, is_half_done, swap
 from qed.engine.check import check, holds_engine_files
 from qed.engine.log import Log
-from qed.errors import ConflictError, DamagedError
+from qed.errors import ConflictError, DamagedError, StorageError
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,29 @@ def test_a_swap_that_is_killed_anywhere_is_finished_by_the_next(
     assert len(kept) == 1
     assert check(kept[0]).size == 8
     backup_logs.judge_restored(database, 4)
+
+
+def test_a_swap_that_fails_after_the_decision_says_that_it_is_decided(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = durable.write_file
+
+    def fail(path: Path, data: bytes) -> None:
+        if path.name == "SWAPPING":
+            raise StorageError("no space left", errno=errno.ENOSPC, hint="free some")
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "write_file", fail)
+        with pytest.raises(StorageError) as caught:
+            restore_backup(database / "backups", database, 3)
+
+    assert caught.value.hint == (
+        f"free some; the restore is decided, and the next start of a server on {database} "
+        "finishes it"
+    )
+    backup_logs.start(database)
+    backup_logs.judge_restored(database, 6)
 
 
 def test_an_old_file_that_somebody_removed_between_two_moves_is_not_missed(
