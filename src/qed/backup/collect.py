@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from qed import durable
 from qed.backup import manifest as manifests
@@ -57,20 +58,21 @@ def collect(repository: Repository) -> Collected:
     for path in removed:
         with durable.storage_errors("remove", repository.directory / path):
             (repository.directory / path).unlink(missing_ok=True)
-    _remove_temporaries(repository)
+    remove_temporaries(repository.directory)
     for folder in sorted({path.rpartition("/")[0] for path in removed}):
         durable.sync_directory(repository.directory / folder)
     _remove_empty_private(repository)
     return Collected(tuple(removed), ())
 
 
-def _remove_temporaries(repository: Repository) -> None:
+def remove_temporaries(directory: Path) -> None:
+    """Remove files that never got their own name. The caller has the lock: nobody writes them."""
     folders = (layout.META, layout.SHARED_CHECKSUM, manifests.MANIFESTS, manifests.DELETED, "qed")
     for folder in folders:
-        with durable.storage_errors("read", repository.directory / folder):
-            if not (repository.directory / folder).is_dir():
+        with durable.storage_errors("read", directory / folder):
+            if not (directory / folder).is_dir():
                 continue
-            for path in list((repository.directory / folder).iterdir()):
+            for path in list((directory / folder).iterdir()):
                 if is_temporary(path.name) and not path.is_dir():
                     path.unlink(missing_ok=True)
 

@@ -19,7 +19,7 @@ from qed import durable
 from qed.backup import manifest as manifests
 from qed.backup import rocksdb_layout as layout
 from qed.backup.checksums import Meter, Progress, Sums, copy_and_sum, sum_file
-from qed.backup.collect import collect, finish_interrupted, write_ids
+from qed.backup.collect import collect, finish_interrupted, remove_temporaries, write_ids
 from qed.backup.directory_lock import lock_backups
 from qed.backup.manifest import Manifest, ManifestFile
 from qed.backup.repository import BackupInfo, Repository, info_of, read_repository
@@ -74,6 +74,7 @@ def create_backup(
         except BaseException:
             # The directory may be full: give back what this backup has taken of it.
             with contextlib.suppress(Exception):
+                _take_back(repository, backup_id)
                 _settle(directory)
             raise
         # The backup exists; a note that cannot be removed now is removed by the next call.
@@ -96,11 +97,24 @@ def _take_id(repository: Repository) -> int:
 
 def _settle(directory: Path) -> Repository:
     repository = read_repository(directory)  # costs a read of every meta and manifest
-    if finish_interrupted(repository):
-        repository = read_repository(directory)
-    if collect(repository).removed:
+    # Removing comes first: on a full disk it makes the room for what is written then.
+    removed = collect(repository).removed
+    if finish_interrupted(repository) or removed:
         repository = read_repository(directory)
     return repository
+
+
+def _take_back(repository: Repository, backup_id: int) -> None:
+    """Remove what a failed call has written, also where another backup's damage stops collections.
+
+    `repository` is the directory as it was before; files that were there then are not touched.
+    """
+    left = read_repository(repository.directory)
+    if backup_id in left.entries:
+        return  # it exists, and only the sync of its name failed
+    for path in left.files.keys() - repository.files.keys():
+        (repository.directory / path).unlink(missing_ok=True)
+    remove_temporaries(repository.directory)
 
 
 @contextlib.contextmanager

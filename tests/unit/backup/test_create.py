@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import hashlib
 import shutil
 import threading
@@ -181,6 +182,41 @@ def test_a_failed_backup_leaves_what_was_there(
     assert [name for name in after if name not in before and after[name] is not None] == []
     assert list((log.path / "qed-checkpoints").iterdir()) == []
     assert backup(log).id == 3
+
+
+def test_a_backup_that_fills_the_disk_gives_all_of_it_back(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup(log)
+    directory = log.path / "backups"
+    backup(log)
+    (directory / "qed" / "manifests" / "2.json").write_bytes(b"")  # nothing is collected now
+    before = backup_logs.snapshot(directory)
+    add(log, 2, 4)
+    write, copy = durable.write_file, durable.copy_file
+    temporary = directory / "shared_checksum" / ".000001_sABC_3.sst.tmp"
+
+    def fill(source: Path, target: Path, *rest: object) -> None:
+        if "private" in target.parts:
+            temporary.write_bytes(b"half a table")
+            raise StorageError("no space left", errno=errno.ENOSPC)
+        copy(source, target, *rest)  # type: ignore[arg-type]
+
+    def write_if_freed(path: Path, data: bytes) -> None:
+        if temporary.exists():
+            raise StorageError("no space left", errno=errno.ENOSPC)
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "copy_file", fill)
+        patch.setattr(durable, "write_file", write_if_freed)
+        with pytest.raises(StorageError):
+            backup(log)
+
+    after = backup_logs.snapshot(directory)
+    assert {**before, "qed/ids.json": after["qed/ids.json"], "private/3": None} == after
+    assert read_repository(directory).ids.unfinished is None
+    assert backup(log).id == 4
 
 
 class _Killed(BaseException):
