@@ -12,6 +12,12 @@ class Bounds:
     nesting: int = 32
     """Objects and lists inside one another; a body of ours needs 4."""
 
+    request_values: int = 400_000
+    """Values in one request; the largest bulk that a server can be told to take has 200,000."""
+
+    answer_values: int = 2_000_000
+    """Values in one answer; that bulk is answered with 1,000,000."""
+
     number_chars: int = 20
     """Characters of a number; 2^64 - 1 has 20 digits."""
 

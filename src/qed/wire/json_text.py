@@ -4,7 +4,8 @@ Two readers. `parse_request` is what a server needs: objects keep the order and 
 their names, because Go, whose clients call us, lets the last one win in any letter case.
 `parse_answer` is what a client needs: a repeated name is refused, since two programs that read one
 document differently are how a proof is made to say two things. Both refuse, for every input, with
-MalformedError and nothing else: bytes that are not UTF-8, `NaN`, trailing data, deep nesting.
+MalformedError and nothing else: bytes that are not UTF-8, `NaN`, trailing data, deep nesting,
+millions of tiny values (for a request that one is a TooLargeError).
 A number that is no integer from 0 to 2^64 - 1 is kept as its text (`OtherNumber`), for a request
 may hold one in a field that nobody reads.
 """
@@ -17,13 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from qed.errors import MalformedError
+from qed.errors import MalformedError, TooLargeError
 from qed.wire.bounds import BOUNDS
 
 Pair = tuple[str, object]
 
 # Possessive (`*+`): a string is never tried again from its middle, so this is linear in the body.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?+', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
@@ -45,8 +46,15 @@ def parse_request(body: bytes) -> object:
 
     Raises:
         MalformedError: the body is not one JSON value in UTF-8, or it is nested too deeply.
+        TooLargeError: it holds more values than any request has.
     """
-    return _parse(body, _REQUEST)
+    text = _decode(body)
+    if not _has_at_most(text, BOUNDS.request_values):
+        raise TooLargeError(
+            f"the body holds more than {BOUNDS.request_values} values",
+            hint="nothing was added: split it over several requests",
+        )
+    return _parse(text, _REQUEST)
 
 
 def parse_answer(body: bytes, *, max_bytes: int) -> object:
@@ -54,11 +62,14 @@ def parse_answer(body: bytes, *, max_bytes: int) -> object:
 
     Raises:
         MalformedError: the body is longer than `max_bytes`, is not one JSON value in UTF-8, is
-            nested too deeply, or repeats a name.
+            nested too deeply, holds too many values, or repeats a name.
     """
     if len(body) > max_bytes:
         raise MalformedError(f"the body has {len(body)} bytes, more than {max_bytes}")
-    return _parse(body, _ANSWER)
+    text = _decode(body)
+    if not _has_at_most(text, BOUNDS.answer_values):
+        raise MalformedError(f"the body holds more than {BOUNDS.answer_values} values")
+    return _parse(text, _ANSWER)
 
 
 def format_text(value: str) -> str:
@@ -66,11 +77,14 @@ def format_text(value: str) -> str:
     return json.dumps(value)
 
 
-def _parse(body: bytes, decoder: json.JSONDecoder) -> object:
+def _decode(body: bytes) -> str:
     try:
-        text = body.decode("utf-8")
+        return body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedError(f"the body is not UTF-8 at byte {error.start}") from None
+
+
+def _parse(text: str, decoder: json.JSONDecoder) -> object:
     _check_nesting(text)
     try:
         value: object = decoder.decode(text)
@@ -79,6 +93,22 @@ def _parse(body: bytes, decoder: json.JSONDecoder) -> object:
             f"the body is not JSON: {error.msg} at character {error.pos}"
         ) from None
     return value
+
+
+def _has_at_most(text: str, values: int) -> bool:
+    """Return whether a body is within its number of values.
+
+    The parser makes an object for each and lets nobody else run meanwhile: of `[],[],...` it would
+    make thirty times the body's size, and the server would stand still for seconds. Each value but
+    the first stands after one of three characters; those in texts do not count.
+    """
+    if _count_values(text) <= values:
+        return True  # nearly every body: counted with its texts
+    return _count_values(_STRING.sub("", text)) <= values
+
+
+def _count_values(text: str) -> int:
+    return sum(map(text.count, ",[{"))
 
 
 def _check_nesting(text: str) -> None:

@@ -3,7 +3,7 @@
 Read as Go reads them: unknown fields are passed over, names match in any letter case, of repeated
 names the last counts. What is refused beyond QED, which accepts it, drops the connection or dies:
 an empty event, an empty bulk, a digest that is not 32 bytes, a bound that is missing. All of it is
-MalformedError.
+MalformedError; a body of more values than any request has is a TooLargeError.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qed.errors import MalformedError
+from qed.errors import MalformedError, TooLargeError
+from qed.web.limits import MAX_REQUEST_EVENTS
 from qed.wire.bounds import BOUNDS
 from qed.wire.json_text import OtherNumber, Pairs, format_text, parse_answer, parse_request
+from qed.wire.requests import decode_bulk
 
 LEAVES = st.none() | st.booleans() | st.text() | st.integers(0, 2**64 - 1)
 VALUES = st.recursive(
@@ -106,6 +108,32 @@ def test_a_text_of_escapes_as_long_as_a_body_may_be_is_read_in_linear_time_and_m
     value = '"' * 2**20
 
     assert [value, [[]] * 40] == answer(json.dumps([value, [[]] * 40]), max_bytes=2**22)
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "1e1", "1", '""'])
+def test_more_values_than_any_body_has_are_refused_before_they_are_made(value, monkeypatch):
+    monkeypatch.setattr("json.JSONDecoder.decode", None)  # reaching it would be a TypeError
+    many = ("[" + ",".join([value] * (BOUNDS.answer_values + 1)) + "]").encode()
+
+    with pytest.raises(TooLargeError, match="more than 400000 values"):
+        parse_request(many)
+    with pytest.raises(MalformedError, match="more than 2000000 values"):
+        answer(many, max_bytes=len(many))
+
+
+def test_values_up_to_the_bound_are_read_and_those_in_texts_do_not_count():
+    most = ["[{,"] * (BOUNDS.request_values - 1)
+
+    assert most == parse_request(json.dumps(most).encode())
+    assert parse_request(json.dumps(",[" * 10**6).encode()) == ",[" * 10**6
+
+
+def test_the_largest_bulk_of_a_server_and_its_answer_are_within_the_bounds():
+    snapshot = '{"EventDigest":"","HistoryDigest":"","HyperDigest":"","Version":1}'
+    bulk = ["YQ=="] * MAX_REQUEST_EVENTS
+
+    assert len(bulk) == len(decode_bulk(json.dumps({"Events": bulk}).encode()))
+    assert sum(map(snapshot.count, ",{")) + 1 < BOUNDS.answer_values / MAX_REQUEST_EVENTS
 
 
 @pytest.mark.parametrize(
