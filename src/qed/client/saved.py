@@ -6,6 +6,7 @@ who verifies it to bring.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from qed.client.verify_answers import (
     verify_incremental_answer,
     verify_membership_answer,
 )
-from qed.durable import read_file, write_file
-from qed.errors import MalformedError, NewerFormatError
+from qed.durable import read_file, storage_errors, write_file
+from qed.errors import ConflictError, MalformedError, NewerFormatError
 from qed.trees.values import IncrementalProof, MembershipProof
 from qed.wire.bounds import BOUNDS
 from qed.wire.fields import (
@@ -102,8 +103,17 @@ def decode_saved(data: bytes) -> SavedProof:
 
 
 def write_saved(path: Path, saved: SavedProof) -> None:
-    """Write a proof into a file; at every instant the old content or the new one is there."""
-    write_file(path, encode_saved(saved))
+    """Write a proof into a file; at every instant the old content or the new one is there.
+
+    A link is followed. Something else than a file under the name is a ConflictError: the rename
+    would put a file in the place of a device.
+    """
+    with storage_errors("look at", path):
+        target = Path(os.path.realpath(path))
+        in_the_way = path.exists() and not path.is_file()
+    if in_the_way:
+        raise ConflictError(f"{path} is in the way: it is not a file")
+    write_file(target, encode_saved(saved))
 
 
 def read_saved(path: Path) -> SavedProof:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import random
 import re
 from dataclasses import replace
@@ -24,6 +25,7 @@ from qed.client.saved import (
     write_saved,
 )
 from qed.errors import (
+    ConflictError,
     MalformedError,
     NewerFormatError,
     NotFoundError,
@@ -194,6 +196,29 @@ def test_the_question_in_the_file_is_the_one_verified():
     ):
         with pytest.raises(VerificationError):
             verify_saved(saved, hyper_digests=HYPERS, history_digests=HISTORIES)
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path):
+    """As root, the rename would make a file of /dev/null, for everybody."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "directory", "link"):
+        with pytest.raises(ConflictError, match=f"{name} is in the way: it is not a file"):
+            write_saved(tmp_path / name, MEMBERSHIP)
+
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_proof_is_written_where_a_link_leads(tmp_path):
+    (tmp_path / "link").symlink_to("real")
+    for saved in (MEMBERSHIP, INCREMENT):
+        write_saved(tmp_path / "link", saved)
+
+        assert saved == read_saved(tmp_path / "real")
+        assert (tmp_path / "link").is_symlink()
 
 
 def test_of_an_empty_log_nothing_can_be_verified():
