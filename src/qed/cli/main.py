@@ -79,6 +79,7 @@ root = _Root(
 
 def main() -> NoReturn:
     """Run the program with the words of the command line and leave with its exit code."""
+    output.fill_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -23,8 +23,27 @@ class OutputClosedError(Exception):
     """Nobody reads standard output any more; there is nothing left to say."""
 
 
+def fill_standard_streams() -> None:
+    """Put /dev/null in the place of each standard stream that the caller has closed.
+
+    The next file to be opened would get its number: with `2>&-`, what a library says on standard
+    error would be written into a table of the database. `emit` still knows that nobody reads.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the life of the process
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - as above
+
+
 def emit(form: str | bytes) -> None:
     """Write a form to standard output at once, byte for byte."""
+    if sys.stdout is None:
+        raise OutputClosedError
     data = form if isinstance(form, bytes) else form.encode("utf-8", "surrogateescape")
     try:
         with storage_errors("write to", "standard output"):

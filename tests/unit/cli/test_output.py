@@ -73,6 +73,38 @@ def test_a_closed_output_ends_the_command_without_a_word():
     assert run_apart(code, subprocess.DEVNULL) == (1, "")
 
 
+@pytest.mark.parametrize(
+    ("closed", "words", "code"),
+    [
+        (">&-", "version", 1),
+        (">&- 2>&-", "version", 1),
+        ("2>&-", "version", 0),
+        ("2>&-", "client bulk - --skip-empty", 0),
+        ("<&-", "client bulk -", 0),
+        ("<&-", "client add --event-file -", 11),
+        ("<&- >&- 2>&-", "nope", 2),
+    ],
+)
+def test_a_stream_that_the_caller_has_closed_is_no_bug(closed, words, code):
+    script = f"exec {sys.executable} -m qed {words} {closed}"
+    done = subprocess.run(["/bin/sh", "-c", script], input=b"", capture_output=True, check=False)
+
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+
+
+def test_no_file_gets_the_number_of_a_stream_that_the_caller_has_closed(tmp_path):
+    code = (
+        "import sys; from qed.cli import main, output;"
+        "main.run = lambda words: open(sys.argv[1], 'w').write(str(open(sys.argv[1]).fileno()));"
+        "main.main()"
+    )
+    script = f'exec {sys.executable} -c "{code}" {tmp_path / "number"} <&- >&- 2>&-'
+    subprocess.run(["/bin/sh", "-c", script], check=False)
+
+    assert int((tmp_path / "number").read_text()) > 2
+
+
 def test_a_full_output_is_an_error():
     code = "import sys; sys.exit(main.run(['version']))"
     with Path("/dev/full").open("wb") as full:
