@@ -78,7 +78,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._raw_bytes = 0  # received since the request in hand began
         self._body_bytes = 0  # of these, bytes of its body
         self._whole = False  # nothing is missing of any request that has begun
-        self._refused = False
+        self._refused = False  # nothing more is read
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -112,6 +112,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(431, f"the head is larger than {self._limits.head_bytes} bytes")
         elif self._deadline is None:
             self._arm_deadline()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what is whole, although no more will come: closing now would lose the answer."""
+        # Over TLS there is no such half of a connection.
+        return self.transport.get_extra_info("sslcontext") is None and self._answer_and_close()
 
     def on_headers_complete(self) -> None:
         """Start the application, unless the head that came in one piece is above its bound."""
@@ -161,10 +166,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close when nothing is in flight and nothing has come for a moment."""
         cycle = self._newest()
-        if self._refused:
-            self.transport.close()
-        elif cycle is not None and not cycle.response_complete:
+        if cycle is not None and not (cycle.response_complete or cycle.disconnected):
             cycle.keep_alive = False
+        elif self._refused:
+            self.transport.close()
         else:
             self.loop.call_later(self._limits.drain_idle_s, self._close_if_idle)
 
@@ -199,9 +204,18 @@ class GuardedProtocol(HttpToolsProtocol):
             return bool(self.pipeline)
         return not cycle.response_complete and not cycle.more_body
 
+    def _answer_and_close(self) -> bool:
+        """Close after the answer to the newest request if that is whole and in work; say so."""
+        cycle = self._newest()
+        if cycle is None or cycle.more_body or not self._is_answering():
+            return False
+        self._refused, cycle.keep_alive = True, False
+        self._disarm_deadline()
+        return True
+
     def _refuse(self, status: int, sentence: str) -> None:
         """Answer past the application, read no more, and close when the client has had its time."""
-        if self._refused or self.transport.is_closing():
+        if self._refused or self.transport.is_closing() or self._answer_and_close():
             return
         self._refused = True
         self._disarm_deadline()
@@ -358,7 +372,7 @@ async def _drain(running: Sequence[_Running], hurried: asyncio.Event, drain_s: f
     for one in running:
         one.drain()
     everything = asyncio.create_task(_all_drained(running))
-    hurry = asyncio.create_task(_set(hurried))
+    hurry = asyncio.create_task(hurried.wait())
     await asyncio.wait([everything, hurry], timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
     if everything.done():
@@ -375,10 +389,6 @@ async def _drain(running: Sequence[_Running], hurried: asyncio.Event, drain_s: f
 async def _all_drained(running: Sequence[_Running]) -> None:
     for one in running:
         await one.drained()
-
-
-async def _set(event: asyncio.Event) -> None:
-    await event.wait()
 
 
 async def _keep_date(running: Sequence[_Running]) -> None:

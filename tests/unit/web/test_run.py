@@ -231,14 +231,44 @@ def test_bytes_that_are_not_http_1_are_400(data: bytes) -> None:
         assert wire.read().status == 400
 
 
-def test_nonsense_behind_a_request_in_work_ends_the_connection_without_a_second_answer() -> None:
+@pytest.mark.parametrize("behind", [b"nonsense\r\n\r\n", b"GET /" + b"x" * 40_000, b""])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_comes_behind_a_request_in_work_costs_it_no_answer(
+    behind: bytes,
+    stopped: bool,  # noqa: FBT001 - pytest passes by name
+) -> None:
+    """An add that is in the log is answered, then nonsense or the end behind it closes."""
     gate = Gate()
     with serving(application(gate=gate)) as server, Wire(server.port) as wire:
         wire.send(b"POST /gate HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\nx")
         assert gate.arrived.acquire(timeout=DEADLINE_S)
-        wire.send(b"nonsense\r\n\r\n")
-        assert wire.closed()
+        wire.send(behind)
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert ask(server.port, "GET", "/echo").status == 200  # the loop has been around since
+        if stopped:
+            server.stop.request()
+            assert server.stopping.wait(DEADLINE_S)
         gate.open.set()
+        reply = wire.read()
+        assert (reply.status, reply.body) == (200, b"x")
+        assert reply.headers["connection"] == "close"
+        assert wire.closed()
+
+
+def test_pipelined_requests_are_answered_although_no_more_comes() -> None:
+    with serving(application()) as server, Wire(server.port) as wire:
+        request = b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\n"
+        wire.send(b"".join(request + b"%d" % number for number in range(5)))
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert [wire.read().body for _ in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
+        assert wire.closed()
+
+
+def test_half_a_request_is_not_waited_for_when_no_more_comes() -> None:
+    with serving(application()) as server, Wire(server.port) as wire:
+        wire.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\nx")
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.closed()
 
 
 def test_an_offer_to_upgrade_is_ignored_unless_a_body_would_be_lost() -> None:
