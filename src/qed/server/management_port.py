@@ -24,8 +24,9 @@ from qed.server.metrics import Counts
 from qed.web.application import Route
 from qed.web.limits import WebLimits
 from qed.web.messages import JSON, Answer, Request
+from qed.wire.bounds import MAX_U64
 
-_ID = re.compile(r"0|[1-9][0-9]{0,18}")
+_ID = re.compile(r"0|[1-9][0-9]{0,19}")
 _MAX_QUERY_BYTES = 1024
 
 _T = TypeVar("_T")
@@ -117,8 +118,8 @@ def _read_backup_id(query: bytes) -> int:
         raise MalformedError(
             "the query names no backup", hint="write /backup?backupID=<n>, an id of GET /backups"
         )
-    if not _ID.fullmatch(values[0]):
-        raise MalformedError(f"the backupID {values[0][:40]!r} is not a number")
+    if not _ID.fullmatch(values[0]) or int(values[0]) > MAX_U64:
+        raise MalformedError(f"the backupID {values[0][:40]!r} is not a number of 64 bits")
     return int(values[0])
 
 

@@ -129,6 +129,8 @@ BAD_QUERIES = {
     "?backupID=0": 404,
     "?backupID=7": 404,
     "?backupID=" + "9" * 19: 404,
+    f"?backupID={2**64 - 1}": 404,
+    f"?backupID={2**64}": 400,
 }
 
 
