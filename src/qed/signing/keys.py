@@ -97,6 +97,10 @@ def read_private_key(path: Path) -> PrivateKey:
     Errors: NotFoundError without such a file, ConflictError when it is no private key that we can
     use, DamagedError when it is one and contradicts itself.
     """
+    with durable.storage_errors("look at", path):
+        in_the_way = path.exists() and not path.is_file()
+    if in_the_way:  # reading from a pipe would wait for ever
+        raise ConflictError(f"{path} is not a file", hint=_FORMS_HINT)
     data = durable.read_file(path, KEY_FILE_LIMIT_BYTES)
     if len(data) == RAW_BYTES:
         return _parse_raw(data, path)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import stat
 
 import pytest
@@ -103,6 +104,14 @@ def test_the_key_id_in_a_note_key_is_canonical_hex(tmp_path):
 
     with pytest.raises(ConflictError, match="note key"):
         keys.read_private_key(path)
+
+
+def test_what_is_no_file_is_refused_and_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    for name in ("pipe", "directory"):
+        with pytest.raises(ConflictError, match=f"{name} is not a file"):
+            keys.open_private_key(tmp_path / name)
 
 
 def test_a_missing_key_is_not_found(tmp_path):
