@@ -167,4 +167,6 @@ def _summary(added: _Added) -> str:
     """Return how many events were added, for a person."""
     if added.last is None:
         return "no event was added"
+    if added.count == 1:
+        return f"1 event was added, as version {added.last.version}"
     return f"{added.count} events were added, the last one as version {added.last.version}"

@@ -16,7 +16,13 @@ from typing import Generic, TypeVar
 
 from qed import wire
 from qed.errors import MalformedError, RequestError, VerificationError
-from qed.trees.values import DIGEST_BYTES, IncrementalProof, MembershipProof, Snapshot
+from qed.trees.values import (
+    DIGEST_BYTES,
+    NO_VERSION,
+    IncrementalProof,
+    MembershipProof,
+    Snapshot,
+)
 from qed.wire.bounds import BOUNDS, MAX_U64
 from qed.wire.topology import InfoValue
 
@@ -261,6 +267,10 @@ def _check_added(snapshots: Sequence[Snapshot], digests: Sequence[bytes]) -> Non
     """Refuse snapshots that are not of these events, in this order, in one group."""
     _check_count(len(snapshots), len(digests))
     first = snapshots[0]
+    if first.version + len(snapshots) > NO_VERSION:
+        raise VerificationError(
+            f"no event has the version {snapshots[-1].version}, which came back", step="version"
+        )
     for at, (snapshot, digest) in enumerate(zip(snapshots, digests, strict=True)):
         if snapshot.event_digest != digest:
             raise VerificationError(

@@ -129,7 +129,7 @@ def test_a_reader_that_went_away_is_told_what_was_added(run, client, monkeypatch
     done = run("client", "bulk", "-", "--batch-size=1", given=b"a\nb\n")
 
     assert (done.code, client.added) == (1, [b"a"])
-    assert "1 events were added" in done.err
+    assert "1 event was added" in done.err
 
 
 def test_a_missing_file_is_an_error(run, client, tmp_path):

@@ -106,6 +106,14 @@ def test_the_snapshot_of_another_event_is_refused():
     refused(calls.build_add(EVENT), wire.encode_snapshot(other), "event-digest")
 
 
+def test_the_version_of_an_empty_log_is_no_version_of_an_event():
+    last = replace(SNAPSHOT, version=2**64 - 2)
+
+    assert answer(calls.build_add(EVENT), wire.encode_snapshot(last)) == last
+    none = replace(SNAPSHOT, version=2**64 - 1)
+    refused(calls.build_add(EVENT), wire.encode_snapshot(none), "version")
+
+
 def test_the_snapshots_of_a_bulk_are_returned_in_order():
     body = wire.encode_snapshots(BULK_SNAPSHOTS)
 
