@@ -30,7 +30,7 @@ _PENDING_NAMES = (
 )
 _SWAPPING_NAMES = ("format", "stage", "kept_aside", "old_files", "lost_versions")
 _REPLACES_NAMES = ("current_sha256", "manifest", "manifest_bytes", "manifest_sha256")
-_FILE_NAMES = ("name", "size_bytes")
+_FILE_NAMES = ("name", "size_bytes", "sha256")
 _UUID_BYTES = 16
 _DIGEST_BYTES = 32
 _LOG_ID_BYTES = 16
@@ -50,6 +50,15 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file of a stage, as it was when it was copied: days may pass before it is swapped in."""
+
+    name: str
+    size_bytes: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """What COMMIT says. `replaces` is None when the target held no database."""
 
@@ -61,7 +70,7 @@ class Pending:
     size: int
     history_digest: bytes
     hyper_digest: bytes
-    files: tuple[tuple[str, int], ...]
+    files: tuple[StagedFile, ...]
     replaces: Replaced | None
 
 
@@ -93,7 +102,10 @@ def encode_pending(pending: Pending) -> bytes:
             "size": pending.size,
             "history_digest": pending.history_digest.hex(),
             "hyper_digest": pending.hyper_digest.hex(),
-            "files": [{"name": name, "size_bytes": size} for name, size in pending.files],
+            "files": [
+                {"name": file.name, "size_bytes": file.size_bytes, "sha256": file.sha256.hex()}
+                for file in pending.files
+            ],
             "replaces": replaced
             and {
                 "current_sha256": replaced.current_sha256.hex(),
@@ -128,8 +140,12 @@ def decode_pending(data: bytes) -> Pending:
     )
 
 
-def _read_file(fields: Fields) -> tuple[str, int]:
-    return _check_engine(read_text(fields, "name")), read_int(fields, "size_bytes")
+def _read_file(fields: Fields) -> StagedFile:
+    return StagedFile(
+        _check_engine(read_text(fields, "name")),
+        read_int(fields, "size_bytes"),
+        read_hex(fields, "sha256", _DIGEST_BYTES),
+    )
 
 
 def _read_replaced(fields: Fields) -> Replaced:

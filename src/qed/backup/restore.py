@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from qed.backup.checksums import Meter, Progress
 from qed.backup.directory_lock import lock_backups
 from qed.backup.ownership import give_to_owner
 from qed.backup.pending import Pending
-from qed.backup.repository import read_repository
+from qed.backup.repository import Repository, read_repository
 from qed.backup.rocksdb_layout import META
 from qed.backup.stage import (
     RESTORE,
@@ -80,14 +81,15 @@ def restore_backup(
     _check_paths(directory, target)
     with lock_backups(directory, exclusive=False):
         # 1. Choose and verify. Stop here: the target was not touched.
-        plan, meter = _verify(directory, target, backup_id, progress)
+        repository = read_repository(directory)
+        with _naming_older(repository, target, backup_id):
+            plan, meter = _verify(repository, backup_id, progress)
         _check_space(plan, target)
-        # 2. Stage.
-        durable.make_directory(target / RESTORE)
-        give_to_owner([target / RESTORE], target)
-        with lock_restore(target):
+        # 2. Stage. What is refused from here to the decision leaves no trace either.
+        with _stage_directory(target), lock_restore(target):
             _finish_half_done(target)
-            pending = write_stage(plan, target, meter)
+            with _naming_older(repository, target, backup_id):
+                pending = write_stage(plan, target, meter)
             # 3. Decide; a restore that was decided earlier and not swapped is replaced.
             _decide(target, pending)
             # Stop here: the restore will be finished by the next start.
@@ -140,18 +142,40 @@ def _check_paths(directory: Path, target: Path) -> None:
 
 
 def _verify(
-    directory: Path, target: Path, backup_id: int | None, progress: Progress | None
+    repository: Repository, backup_id: int | None, progress: Progress | None
 ) -> tuple[RestorePlan, Meter]:
-    repository = read_repository(directory)
+    plan = plan_restore(repository, backup_id)
+    meter = Meter(2 * plan.size_bytes, progress)
+    verify_backup(plan, meter)
+    return plan, meter
+
+
+@contextlib.contextmanager
+def _naming_older(repository: Repository, target: Path, backup_id: int | None) -> Iterator[None]:
+    """Let a refusal say which command restores the next older backup, and what that would lose."""
     try:
-        plan = plan_restore(repository, backup_id)
-        meter = Meter(2 * plan.size_bytes, progress)
-        verify_backup(plan, meter)
+        yield
     except (DamagedError, StorageError) as error:
         chosen = max(repository.entries) if backup_id is None else backup_id
         error.hint = explain_older(repository, error, target, chosen)
         raise
-    return plan, meter
+
+
+@contextlib.contextmanager
+def _stage_directory(target: Path) -> Iterator[None]:
+    """Make the directory for stages; if the block fails, take back what is empty and was made."""
+    made = [path for path in (target, target / RESTORE) if not durable.is_directory(path)]
+    durable.make_directory(target / RESTORE)
+    give_to_owner([target / RESTORE], target)
+    try:
+        yield
+    except BaseException:
+        if target / RESTORE in made:
+            made.append(target / RESTORE / "new")
+        with contextlib.suppress(OSError):
+            for path in reversed(made):
+                path.rmdir()
+        raise
 
 
 def _check_space(plan: RestorePlan, target: Path) -> None:

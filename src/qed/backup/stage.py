@@ -24,7 +24,14 @@ from qed import durable
 from qed.backup import rocksdb_layout as layout
 from qed.backup.checksums import Meter, copy_and_sum
 from qed.backup.ownership import give_to_owner
-from qed.backup.pending import LIMIT_BYTES, Pending, Replaced, decode_pending, encode_pending
+from qed.backup.pending import (
+    LIMIT_BYTES,
+    Pending,
+    Replaced,
+    StagedFile,
+    decode_pending,
+    encode_pending,
+)
 from qed.backup.verify import RestorePlan
 from qed.engine.check import read_head
 from qed.engine.rows import Head
@@ -82,7 +89,7 @@ def write_stage(plan: RestorePlan, database: Path, meter: Meter) -> Pending:
         durable.make_directory(path)
         # Before the first file: should this be killed, the server must be able to remove them.
         give_to_owner([path.parent, path], database)
-        _copy_files(plan, path, meter)
+        files = _copy_files(plan, path, meter)
         head = _read_stage(plan, path)
         give_to_owner(durable.list_directory(path), database)
         durable.sync_directory(path)
@@ -99,16 +106,19 @@ def write_stage(plan: RestorePlan, database: Path, meter: Meter) -> Pending:
         size=head.size,
         history_digest=head.history_digest,
         hyper_digest=head.hyper_digest,
-        files=tuple((file.name, file.size_bytes) for file in plan.files),
+        files=files,
         replaces=read_replaced(database),
     )
 
 
-def _copy_files(plan: RestorePlan, path: Path, meter: Meter) -> None:
+def _copy_files(plan: RestorePlan, path: Path, meter: Meter) -> tuple[StagedFile, ...]:
+    files = []
     for file in plan.files:
         sums = copy_and_sum(file.source, path / file.name, meter)
         if sums.crc32c != file.crc32c or (file.sha256 and sums.sha256 != file.sha256):
             raise DamagedError(f"backup {plan.backup_id}: {file.source} changed while it was read")
+        files.append(StagedFile(file.name, sums.size_bytes, sums.sha256))
+    return tuple(files)
 
 
 def _read_stage(plan: RestorePlan, path: Path) -> Head:

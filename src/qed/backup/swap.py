@@ -124,12 +124,14 @@ def _check_unchanged(database: Path, pending: Pending) -> None:
 
 
 def _check_stage(database: Path, pending: Pending) -> None:
-    for name, size_bytes in pending.files:
-        path = stage_path(database, pending.stage) / name
-        if durable.size_bytes(path) != size_bytes:
+    for file in pending.files:
+        path = stage_path(database, pending.stage) / file.name
+        same_size = durable.size_bytes(path) == file.size_bytes
+        if not same_size or durable.sha256_file(path) != file.sha256:
+            what = "differs from what was staged" if same_size else "is missing or cut"
             raise DamagedError(
-                f"the staged restore of backup {pending.backup_id} is damaged: {path} is missing "
-                "or cut; the database was not touched",
+                f"the staged restore of backup {pending.backup_id} is damaged: {path} {what}; "
+                "the database was not touched",
                 hint="run `qed restore` again, or give that restore up: "
                 f"rm -r {database / RESTORE}",
             )
@@ -188,7 +190,8 @@ def _move_out(database: Path, swapping: Swapping) -> None:
 
 def _move_in(database: Path, pending: Pending) -> None:
     stage = stage_path(database, pending.stage)
-    for name in sorted((name for name, _ in pending.files), key=lambda name: name == "CURRENT"):
+    names = [file.name for file in pending.files]
+    for name in sorted(names, key=lambda name: name == "CURRENT"):
         if name == "CURRENT":
             durable.sync_directory(database)
         if durable.exists(stage / name):

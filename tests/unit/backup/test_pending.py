@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from qed.backup import pending as p
-from qed.backup.pending import Pending, Replaced, Swapping
+from qed.backup.pending import Pending, Replaced, StagedFile, Swapping
 from qed.errors import MalformedError
 
 PENDING = Pending(
@@ -15,7 +15,7 @@ PENDING = Pending(
     size=4,
     history_digest=b"\x02" * 32,
     hyper_digest=b"\x03" * 32,
-    files=(("CURRENT", 16), ("000009.sst", 5)),
+    files=(StagedFile("CURRENT", 16, bytes(32)), StagedFile("000009.sst", 5, bytes(32))),
     replaces=Replaced(b"\x04" * 32, "MANIFEST-000005", 601, b"\x05" * 32),
 )
 SWAPPING = Swapping("2-0011", "20261124T080000Z-1", ("CURRENT", "LOG"), 9)
@@ -47,7 +47,7 @@ def test_each_flipped_byte_is_seen() -> None:
 def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
     for pending in (
         replace(PENDING, stage=name),
-        replace(PENDING, files=((name, 1),)),
+        replace(PENDING, files=(StagedFile(name, 1, bytes(32)),)),
         replace(PENDING, replaces=Replaced(bytes(32), name, 0, bytes(32))),
     ):
         with pytest.raises(MalformedError):
@@ -64,6 +64,8 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
 def test_only_files_of_a_database_are_moved() -> None:
     for name in ("LOCK", "backups", "qed_ed25519"):
         with pytest.raises(MalformedError):
-            p.decode_pending(p.encode_pending(replace(PENDING, files=((name, 1),))))
+            p.decode_pending(
+                p.encode_pending(replace(PENDING, files=(StagedFile(name, 1, bytes(32)),)))
+            )
         with pytest.raises(MalformedError):
             p.decode_swapping(p.encode_swapping(replace(SWAPPING, old_files=(name,))))

@@ -43,7 +43,9 @@ def test_a_stage_is_a_whole_log_and_nothing_else(plan: RestorePlan, target: Path
     path = stage_path(target, pending.stage)
 
     assert {file.name for file in plan.files} == {item.name for item in path.iterdir()}
-    assert dict(pending.files) == {item.name: item.stat().st_size for item in path.iterdir()}
+    assert {(file.name, file.size_bytes, file.sha256) for file in pending.files} == {
+        (item.name, item.stat().st_size, durable.sha256_file(item)) for item in path.iterdir()
+    }
     assert (pending.backup_id, pending.size, pending.replaces) == (2, 4, None)
     assert plan.manifest is not None
     assert (pending.uuid, pending.log_id) == (plan.manifest.uuid, plan.manifest.log_id)

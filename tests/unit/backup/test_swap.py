@@ -94,17 +94,23 @@ def test_a_database_that_others_used_since_is_not_replaced(database: Path) -> No
     assert f"rm -r {database / 'qed-restore'}" in caught.value.hint
 
 
-@pytest.mark.parametrize("change", ["missing", "cut"])
+@pytest.mark.parametrize("change", ["missing", "cut", "flipped"])
 def test_a_damaged_stage_is_refused_before_the_first_move(database: Path, change: str) -> None:
     path = next(stage_path(database, pending_of(database).stage).glob("*.sst"))
+    says = "is missing or cut"
     if change == "missing":
         path.unlink()
+    elif change == "flipped":
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        says = "differs from what was staged"
     else:
         path.write_bytes(path.read_bytes()[:-1])
 
     with (
         backup_logs.unchanged(database),
-        pytest.raises(DamagedError, match=f"{path} is missing or cut"),
+        pytest.raises(DamagedError, match=f"{path} {says}"),
     ):
         swap_now(database)
 
