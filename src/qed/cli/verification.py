@@ -42,6 +42,8 @@ def check_membership(
             prompt = forms.ask_history_digest(needed.history_version)
             history_digest = ask(prompt, "--history-digest")
         history_digests[needed.history_version] = history_digest
+    elif history_digest is not None:
+        output.remark("this answer needs no history digest: the one given is not compared")
     form = forms.format_membership_check(
         saved.digest, hyper_digest, history_digest or b"", saved.proof.query_version
     )

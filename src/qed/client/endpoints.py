@@ -42,6 +42,7 @@ from qed.errors import (
     RequestError,
     UnavailableError,
     UnreachableError,
+    VerificationError,
 )
 from qed.wire import Shards
 
@@ -133,9 +134,9 @@ class Endpoints:
         """Make a call on the data port.
 
         Raises:
-            RequestError: the server's answer, or the answer is not the right one.
+            RequestError: the server's answer.
             UnavailableError: the server's answer; UnreachableError when there is none.
-            VerificationError: the answer is about something else.
+            VerificationError: the answer does not parse, or is about something else.
         """
         return (yield from self._repeat(call, self._find_target))
 
@@ -153,7 +154,7 @@ class Endpoints:
             else:
                 outcome = yield self._send(target, call.request, self._config.timeout_s)
                 if isinstance(outcome, Response) and outcome.status == call.expected:
-                    return call.read(outcome)
+                    return _read(call, outcome, target)
                 error = _error_of(outcome, f"{call.request.method} {target}{call.request.path}")
             if not isinstance(error, BusyError):
                 self._target = None  # another server may lead by now
@@ -237,6 +238,23 @@ def leader_endpoint(endpoint: str, topology: Shards) -> str:
             hint="switch topology discovery off to stay with the endpoint",
         )
     return leader
+
+
+def _read(call: Call[T], answer: Response, target: str) -> T:
+    """Return what an answer to the call itself says.
+
+    One that does not parse is no mistake of the caller's: somebody claims what cannot be, so it is
+    a `VerificationError` like every other false claim.
+    """
+    try:
+        return call.read(answer)
+    except MalformedError as error:
+        where = f"{call.request.method} {target}{call.request.path}"
+        raise VerificationError(
+            f"the answer to {where} does not parse: {error.message}",
+            step="answer",
+            hint="" if call.repeatable else "it may have been done all the same: look first",
+        ) from error
 
 
 def _error_of(outcome: Outcome, where: str) -> QedError:

@@ -300,6 +300,21 @@ def bounds(step):
     return step.timeout_s, step.connect_timeout_s
 
 
+@pytest.mark.parametrize(
+    ("call", "status", "hint"),
+    [
+        (ADD, 201, "it may have been done all the same: look first"),
+        (calls.build_membership(event=b"event 0"), 200, ""),
+    ],
+)
+def test_an_answer_that_does_not_parse_is_a_false_claim(call, status, hint):
+    _, result = play(Endpoints(PLAIN).exchange(call), Response(status, {}, b'{"Exists":1}'))
+
+    assert isinstance(result, errors.VerificationError)
+    assert (result.step, result.hint) == ("answer", hint)
+    assert "does not parse" in result.message
+
+
 def test_each_step_has_its_bounds():
     times = {"timeout_s": 10, "dial_timeout_s": 5, "health_check_timeout_s": 2}
     steps = endpoints(**FULL | times | {"handshake_timeout_s": 7}).exchange(ADD)
