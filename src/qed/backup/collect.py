@@ -17,6 +17,7 @@ from qed.backup import manifest as manifests
 from qed.backup import rocksdb_layout as layout
 from qed.backup.manifest import Ids
 from qed.backup.repository import Repository, is_temporary
+from qed.errors import DamagedError, NewerFormatError, RequestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,28 @@ def _private_without_backup(repository: Repository) -> Iterator[int]:
 def write_ids(repository: Repository, unfinished: int | None, deleted: int | None = None) -> None:
     """Write the record of the ids; on return it survives a loss of power.
 
-    `unfinished` is the backup that is about to be made, `deleted` the one that is about to go.
+    `unfinished` is the backup that is about to be made, `deleted` the one that is about to go. A
+    record of a later version of this program is a `NewerFormatError` and stays: what this one
+    cannot read in it, it would lose.
     """
+    _refuse_newer(repository.directory / manifests.IDS)
     ours = {*repository.ids.ours, *repository.bound_ids()} - {unfinished, deleted}
     highest = max(repository.ids.highest, unfinished or 0, deleted or 0, *ours, 0)
     ids = Ids(highest, unfinished, tuple(sorted(ours)))
     durable.make_directory(repository.directory / manifests.DIRECTORY)
     durable.write_file(repository.directory / manifests.IDS, manifests.encode_ids(ids))
+
+
+def _refuse_newer(path: Path) -> None:
+    try:
+        manifests.decode_ids(durable.read_file(path, manifests.LIMIT_BYTES))
+    except NewerFormatError as error:
+        raise NewerFormatError(
+            f"{path} is of a later version: {error.message}",
+            hint="make and delete backups here with the version of qed that wrote it",
+        ) from error
+    except (RequestError, DamagedError):
+        return  # none yet, or damaged: what the directory holds says which ids are spent
 
 
 def finish_interrupted(repository: Repository) -> bool:

@@ -5,6 +5,7 @@ import pytest
 import backup_logs
 from qed.backup import collect as collecting
 from qed.backup import manifest as manifests
+from qed.backup.canonical_json import encode_document
 from qed.backup.collect import (
     Collected,
     collect,
@@ -15,6 +16,7 @@ from qed.backup.collect import (
 from qed.backup.delete import delete_backup
 from qed.backup.manifest import Ids
 from qed.backup.repository import list_backups, read_repository
+from qed.errors import NewerFormatError
 
 ORPHANS = (
     "shared/000001.sst",
@@ -87,6 +89,17 @@ def test_nothing_is_removed_while_anything_is_wrong(directory: Path, damage: obj
     assert collected.kept_because
     assert all(str(directory) in sentence for sentence in collected.kept_because)
     assert before == backup_logs.snapshot(directory)
+
+
+def test_the_record_of_a_later_version_is_left_alone(directory: Path) -> None:
+    path = directory / manifests.IDS
+    path.write_bytes(encode_document({"format": manifests.FORMAT + 1, "highest": 9}))
+
+    with backup_logs.unchanged(directory):
+        with pytest.raises(NewerFormatError, match=r"ids\.json is of a later version"):
+            delete_backup(directory, 1)
+        with pytest.raises(NewerFormatError, match=r"ids\.json is of a later version"):
+            write_ids(read_repository(directory), unfinished=None)
 
 
 def test_an_unfinished_creation_is_undone(directory: Path) -> None:
