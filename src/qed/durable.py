@@ -39,6 +39,7 @@ NEXT_STEP = {
     errno.EPERM: "check the owner and the mode of the path",
     errno.EROFS: "the file system is mounted read-only",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EXDEV: "something is mounted between the two: unmount it, then do it again",
 }
 
 

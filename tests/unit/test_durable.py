@@ -480,3 +480,13 @@ def test_the_owner_of_a_posix_lock_is_known_to_others(tmp_path: Path) -> None:
             [sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True
         )
         assert asked.stdout.strip() == str(os.getpid())
+
+
+def test_a_mount_between_two_names_is_said(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StorageError, match="cannot move") as caught,
+        durable.storage_errors("move", tmp_path),
+    ):
+        raise OSError(errno.EXDEV, "other device")
+
+    assert caught.value.hint == "something is mounted between the two: unmount it, then do it again"
