@@ -66,16 +66,6 @@ def sync_directory(path: Path) -> None:
             os.close(descriptor)
 
 
-def sync_file(path: Path) -> None:
-    """Make the bytes of a file durable."""
-    with storage_errors("sync", path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def make_directory(path: Path, mode: int = 0o755) -> None:
     """Create a directory and its missing parents, each name durable in its parent.
 

@@ -12,29 +12,13 @@ from pathlib import Path
 import pytest
 
 import qed.backup
+from console_blocks import comparable, read_blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "backup-and-restore.md"
 FIXTURE = ROOT / "tests" / "fixtures" / "format-1-backups" / "backups"
 BACKUP = Path(qed.backup.__file__).parent  # of the wheel where that is what runs
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LIMIT_S = 240
-
-
-def typed() -> list[tuple[str, str]]:
-    """Each command of the page with the output that is shown below it, in order."""
-    found: list[tuple[str, str]] = []
-    for block in BLOCK.findall(PAGE.read_text()):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, shown = part.partition("\n")
-            found.append((command, shown))
-    return found
-
-
-def comparable(text: str) -> str:
-    """A text without what differs from day to day."""
-    text = re.sub(r"Timestamp: \S+", "Timestamp: T", text)
-    return re.sub(r"Num\.Files: \d+", "Num.Files: N", text)
 
 
 @pytest.mark.slow
@@ -42,7 +26,7 @@ def comparable(text: str) -> str:
 def test_what_the_page_shows_is_what_happens(qed_command: list[str], tmp_path: Path) -> None:
     if shutil.which("ldb") is None:
         pytest.skip("ldb is not installed (apt-get install rocksdb-tools)")
-    commands = typed()
+    commands = read_blocks(PAGE)
     assert len(commands) > 20
     lines = ["set -e", "ip link set lo up"]
     for number, (command, _) in enumerate(commands):

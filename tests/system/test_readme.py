@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from console_blocks import comparable, read_blocks
+
 README = Path(__file__).resolve().parents[2] / "README.md"
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # `make up` and the activation of its environment: here the command is in the path already.
 TYPED_OTHERWISE = {
     "make up": "qed dev --detach",
@@ -26,22 +27,6 @@ LIMIT_S = 240
 pytestmark = pytest.mark.slow
 
 
-def blocks() -> list[tuple[str, str]]:
-    """Each command of the README with the output that is shown below it, in order."""
-    found: list[tuple[str, str]] = []
-    for block in BLOCK.findall(README.read_text()):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, shown = part.partition("\n")
-            found.append((command, shown))
-    return found
-
-
-def comparable(text: str) -> str:
-    """A text without what differs from day to day."""
-    text = re.sub(r"Timestamp: \S+", "Timestamp: T", text)
-    return re.sub(r"Num\.Files: \d+", "Num.Files: N", text)
-
-
 def script(commands: list[str]) -> str:
     """One shell that types them all and marks where each begins."""
     lines = ["set -e", "ip link set lo up"]
@@ -51,7 +36,7 @@ def script(commands: list[str]) -> str:
 
 
 def test_what_the_readme_shows_is_what_happens(qed_command: list[str], tmp_path: Path) -> None:
-    typed = blocks()
+    typed = read_blocks(README)
     assert len(typed) > 20
     environment = {
         "PATH": f"{Path(qed_command[0]).parent}:{os.environ['PATH']}",

@@ -108,14 +108,6 @@ def test_a_failed_sync_of_the_directory_is_said(
         durable.sync_directory(tmp_path / "sub")
 
 
-def test_a_file_can_be_synced_by_itself(tmp_path: Path, trace: Trace) -> None:
-    (tmp_path / "file").write_bytes(b"x")
-    durable.sync_file(tmp_path / "file")
-    assert trace == [("fsync", "file")]
-    with pytest.raises(StorageError, match="cannot sync"):
-        durable.sync_file(tmp_path / "missing")
-
-
 def test_what_an_interrupted_write_left_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".head.tmp").write_bytes(b"half of something longer")
     durable.write_file(tmp_path / "head", b"new")
