@@ -5,5 +5,5 @@ function needs it is given, and where it needs stored nodes it asks a reader onc
 shares no code with the prover, so that each judges the other. Reading order: `values` (the shapes
 that everybody passes around), `history` (the append-only tree: what was added, in which order),
 `hyper` (the map from an event's digest to its newest version), `verify` (how anyone checks a
-proof, on hashlib alone; it can be read first).
+proof, on hashlib alone; it can be read first), `paths` (proofs without their positions).
 """

@@ -2,13 +2,15 @@
 
 A *digest* is 32 bytes. A *version* is the 0-based place of an event in the log. A position is
 `(index, height)`: the index of its first leaf and its height; in the history tree an index is a
-version, in the hyper tree a 256-bit integer. Source: SPEC 1 to 4.
+version, in the hyper tree a 256-bit integer. A *flat* proof holds its hashes alone: their positions
+are a function of its digest and its versions, and `paths` says which. Source: SPEC 1 to 4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 DIGEST_BYTES = 32
 HYPER_HEIGHT = 256
@@ -60,3 +62,32 @@ class IncrementalProof:
     start: int
     end: int
     audit_path: AuditPath
+
+
+class FlatMembership(NamedTuple):
+    """A `MembershipProof` without its positions; what the engine hands out and the wire carries.
+
+    `hyper[32 * d : 32 * d + 32]` is the sibling at height 255 - d. `history` ties the leaf of
+    `actual_version` to the root as of the smaller of query and current version, from the root down;
+    it is None for an absence. The `leaf_` fields are the `HyperLeaf` of an absence that met one,
+    its history as of the current version; all three are None otherwise.
+    """
+
+    exists: bool
+    current_version: int
+    query_version: int
+    actual_version: int
+    key_digest: bytes
+    hyper: bytes
+    history: bytes | None
+    leaf_digest: bytes | None = None
+    leaf_version: int | None = None
+    leaf_history: bytes | None = None
+
+
+class FlatIncremental(NamedTuple):
+    """An `IncrementalProof` without its positions; the hashes go from left to right."""
+
+    start: int
+    end: int
+    hashes: bytes
