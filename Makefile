@@ -14,7 +14,7 @@ SEED ?= 2019
 FAULT_MINUTES ?=
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 
-.PHONY: help up down test lint style types layers docker lock demo faults soak bench coverage wheel clean
+.PHONY: help up down test lint style types layers docker lock demo faults soak bench coverage native wheel clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,7 +63,10 @@ coverage: packages $(VENV)  ## the lines and branches that no test reaches
 	$(BIN)/coverage run -m pytest -m "not slow and not fault and not soak"
 	$(BIN)/coverage report
 
-wheel: $(VENV)  ## dist/qed-<version>-py3-none-any.whl
+native: $(VENV)  ## the native modules anew, in place
+	make/native $(VENV) --force
+
+wheel: $(VENV)  ## dist/qed-<version>-cp311-abi3-<platform>.whl
 	rm -rf build dist
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
