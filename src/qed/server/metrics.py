@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from qed.engine.log import Head
@@ -26,6 +28,27 @@ from qed.web.application import Route
 from qed.web.messages import Answer, Request
 
 _ADD_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Durations:
+    """How long something took, in buckets: an observation costs a search and two additions."""
+
+    def __init__(self, bounds_s: tuple[float, ...]) -> None:
+        """Count up to each bound, the bound included, and beyond the last one."""
+        self._bounds_s = bounds_s
+        self._numbers = [0] * (len(bounds_s) + 1)
+        self._sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one; on one thread only."""
+        self._numbers[bisect_left(self._bounds_s, seconds)] += 1
+        self._sum_s += seconds
+
+    def family(self, name: str, text: str) -> Metric:
+        """Return what was counted as a histogram; from any thread."""
+        names = [*map(str, self._bounds_s), "+Inf"]
+        buckets = list(zip(names, accumulate(list(self._numbers)), strict=True))
+        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum_s)
 
 
 @dataclass(slots=True)
@@ -49,7 +72,7 @@ class Counts:
     backups_made: int = 0
     backups_failed: int = 0
     last_backup_s: int = 0  # unix time, of an earlier process too; 0 when there is no backup
-    observe_add: Callable[[float], None] = field(default=lambda _seconds: None)
+    add_durations: Durations = field(default_factory=lambda: Durations(_ADD_BUCKETS_S))
 
 
 class MeasuredLog(Protocol):
@@ -74,13 +97,6 @@ class Metrics(Collector):
         """Register everything with a registry of its own."""
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
-        histogram = Histogram(
-            "qed_add_duration_seconds",
-            "From an add request's arrival to its events being on disk.",
-            buckets=_ADD_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.counts.observe_add = histogram.observe
 
     def routes(self) -> list[Route]:
         """Return the one route of the port."""
@@ -137,6 +153,10 @@ class Metrics(Collector):
         yield _gauge("qed_log_epoch", "The epoch of the log.", head.epoch)
         waiting = counts.adds_waiting
         yield _gauge("qed_adds_waiting", "Add requests that are not on disk yet.", waiting)
+        yield counts.add_durations.family(
+            "qed_add_duration_seconds",
+            "From an add request's arrival to its events being on disk.",
+        )
         size = size_of_files(self.db_path)
         yield _gauge("qed_database_bytes", "Bytes of the database's own files.", size)
         build = GaugeMetricFamily("qed_build_info", "This program's version.", labels=["version"])

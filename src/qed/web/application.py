@@ -17,8 +17,9 @@ from typing import Any
 import structlog
 
 from qed.errors import FatalError, MalformedError, NotFoundError, QedError, TooLargeError
+from qed.web.hot import HotRoute
 from qed.web.limits import WebLimits
-from qed.web.messages import TEXT, Answer, Header, Request
+from qed.web.messages import TEXT, Answer, Header, Request, build_headers
 from qed.web.problems import answer_error
 
 Scope = MutableMapping[str, Any]
@@ -26,7 +27,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[Answer]]
 
-_NO_STORE: Header = (b"cache-control", b"no-store")
 _CLOSE: Header = (b"connection", b"close")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BUG = Answer(500, b"the server has a bug; its log says where\n", TEXT)
@@ -60,6 +60,7 @@ class Application:
     routes: Sequence[Route]
     limits: WebLimits
     on_fatal: Callable[[FatalError], None] = lambda _error: None
+    hot: Sequence[HotRoute] = ()  # short cuts for some of the routes; see `hot`
     answers: Counter[int] = field(default_factory=Counter)  # by status; the loop's thread
     _table: Mapping[str, Mapping[str, Handler]] = field(init=False)
 
@@ -81,24 +82,28 @@ class Application:
         except _DisconnectedError:
             return
         except _OversizeBodyError as error:
-            answer = answer_error(error, headers)
-            self.answers[answer.status] += 1
+            answer = self.answer_failure(error, scope["path"], headers)
             await _refuse_body(answer, receive, send, self.limits.linger_s)
             return
-        except FatalError as error:
-            structlog.get_logger().error("request failed", path=scope["path"], why=error.message)
-            answer = answer_error(error, headers)
-            self.answers[answer.status] += 1
-            await _send(send, answer)
-            self.on_fatal(error)
+        except Exception as error:  # noqa: BLE001  # one bug fails one request
+            await _send(send, self.answer_failure(error, scope["path"], headers))
+            if isinstance(error, FatalError):
+                self.on_fatal(error)
             return
-        except QedError as error:
-            answer = answer_error(error, headers)
-        except Exception:  # noqa: BLE001  # one bug fails one request; the log has its traceback
-            structlog.get_logger().exception("bug in a handler", path=scope["path"])
-            answer = _BUG
         self.answers[answer.status] += 1
         await _send(send, answer)
+
+    def answer_failure(self, error: Exception, path: str, headers: Sequence[Header]) -> Answer:
+        """Return, and count, the answer for what a handler raised; log what is ours to mend."""
+        if not isinstance(error, QedError):
+            structlog.get_logger().error("bug in a handler", path=path, exc_info=error)
+            answer = _BUG
+        else:
+            if isinstance(error, FatalError):
+                structlog.get_logger().error("request failed", path=path, why=error.message)
+            answer = answer_error(error, headers)
+        self.answers[answer.status] += 1
+        return answer
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path, method, headers = scope["path"], scope["method"], scope["headers"]
@@ -156,11 +161,7 @@ def _too_large(limit_bytes: int) -> _OversizeBodyError:
 
 
 def _head(answer: Answer) -> MutableMapping[str, Any]:
-    headers = [_NO_STORE, *answer.headers]
-    if answer.content_type:
-        headers.append((b"content-type", answer.content_type))
-    if answer.status != 204:  # noqa: PLR2004  # no content has no length either
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+    headers = build_headers(answer)
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 

@@ -11,6 +11,8 @@ JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 RAW = b"application/octet-stream"
 _MAX_ACCEPT_BYTES = 1024
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class Answer:
     body: bytes = b""
     content_type: bytes = b""
     headers: tuple[Header, ...] = ()
+
+
+def build_headers(answer: Answer) -> list[Header]:
+    """Return every header of an answer but the date; its length, if it has one, stands last."""
+    headers = [_NO_STORE, *answer.headers]
+    if answer.content_type:
+        headers.append((b"content-type", answer.content_type))
+    if answer.status != _NO_CONTENT:  # which has no length either
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    return headers
 
 
 def accepts(headers: Sequence[Header], *media_types: str) -> bool:

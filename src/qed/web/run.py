@@ -1,7 +1,7 @@
 """Several HTTP servers on one loop: bounded reading, one signal to stop, nothing in flight lost.
 
-uvicorn's httptools protocol does the parsing; `GuardedProtocol` closes what it leaves open: heads
-without a limit, no deadline for a request. The life of a stop:
+What one connection does stands in `guard` and, for the hot routes, in `hot_protocol`. The life of
+a stop:
 
 1. SIGTERM or SIGINT, or `Stop.request`: the listeners close, so nobody new gets in.
 2. Every answer from now on says `Connection: close`; idle connections get `drain_idle_s`, so that
@@ -19,29 +19,18 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any
 
 import structlog
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
-from uvicorn.server import ServerState
 
 from qed.web.addresses import Address, bind_error
 from qed.web.application import Application
-from qed.web.limits import WebLimits
+from qed.web.hot_protocol import HotProtocol, HotState
 from qed.web.stop import SIGNALS, Stop
 
 BACKLOG = 2048
 _DATE_EVERY_S = 1.0
-# Chunk sizes, extensions and trailers: this many raw bytes may come for each byte of a body.
-_RAW_BYTES_A_BODY_BYTE = 9
-# With an Upgrade the parser takes what follows the head for another protocol and drops the body.
-_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,208 +45,16 @@ class Site:
     tls: ssl.SSLContext | None = None
 
 
-class _SiteState(ServerState):
-    """uvicorn's state of one server, the bounds of its connections, and whether it is stopping."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__()
-        self.limits = site.application.limits
-        self.draining = False
-        self.empty = asyncio.Event()  # set while no connection is open
-
-
-class GuardedProtocol(HttpToolsProtocol):
-    """One connection, with bounds on how many there are, on heads, and on the time of a request."""
-
-    server_state: _SiteState
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        """Start at the beginning of a first request that has not come yet."""
-        super().__init__(*arguments, **named)
-        self._limits: WebLimits = self.server_state.limits
-        self._raw_bytes = 0  # received since the request in hand began
-        self._body_bytes = 0  # of these, bytes of its body
-        self._whole = False  # nothing is missing of any request that has begun
-        self._refused = False  # nothing more is read
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, or answer 503 when there are as many as there may be."""
-        super().connection_made(transport)
-        self.server_state.empty.clear()
-        self._arm_deadline()
-        if len(self.connections) > 2 * self._limits.connections:
-            transport.abort()  # a flood is not even told why
-        elif len(self.connections) > self._limits.connections:
-            self._refuse(503, "the server has as many connections as it may: try again later")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the timers, and tell a stop that waits for the last connection."""
-        super().connection_lost(exc)
-        self._disarm_deadline()
-        self._unset_keepalive_if_required()
-        if not self.connections:
-            self.server_state.empty.set()
-
-    def data_received(self, data: bytes) -> None:
-        """Feed the parser, then look at what the request in hand has cost so far."""
-        if self._refused:
-            return
-        self._whole = False
-        self._raw_bytes += len(data)
-        super().data_received(data)
-        if self._whole or self._refused:
-            return
-        if self._raw_bytes - _RAW_BYTES_A_BODY_BYTE * self._body_bytes > self._limits.head_bytes:
-            self._refuse(431, f"the head is larger than {self._limits.head_bytes} bytes")
-        elif self._deadline is None:
-            self._arm_deadline()
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer what is whole, although no more will come: closing now would lose the answer."""
-        # Over TLS there is no such half of a connection.
-        return self.transport.get_extra_info("sslcontext") is None and self._answer_and_close()
-
-    def on_headers_complete(self) -> None:
-        """Start the application, unless the head that came in one piece is above its bound."""
-        size_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size_bytes > self._limits.head_bytes:
-            self._refuse(431, f"the head is larger than {self._limits.head_bytes} bytes")
-        if self.parser.should_upgrade() and any(name in _BODY_HEADERS for name, _ in self.headers):
-            self._refuse(400, "a request with a body cannot offer an Upgrade: leave it out")
-        if self._refused:
-            return
-        super().on_headers_complete()
-        if self.server_state.draining:
-            self.cycle.keep_alive = False
-
-    def on_body(self, body: bytes) -> None:
-        """Count the body's bytes and hand them on."""
-        self._body_bytes += len(body)
-        if not self._refused:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """End the deadline: the request is whole."""
-        self._whole = True
-        self._raw_bytes = self._body_bytes = 0
-        self._disarm_deadline()
-        if not self._refused:
-            super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        """Wait for the next request; a connection that closes may not hold its answer for ever."""
-        super().on_response_complete()
-        if self.transport.is_closing() and self._deadline is None:
-            seconds = self._limits.keep_alive_s
-            self._deadline = self.loop.call_later(seconds, self.transport.abort)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection; one whose client does not read would never end by itself."""
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
-        else:
-            super().timeout_keep_alive_handler()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are not HTTP."""
-        self._refuse(400, msg)
-
-    def shutdown(self) -> None:
-        """Close when nothing is in flight and nothing has come for a moment."""
-        cycle = self._newest()
-        if cycle is not None and not (cycle.response_complete or cycle.disconnected):
-            cycle.keep_alive = False
-        elif self._refused:
-            self.transport.close()
-        else:
-            self.loop.call_later(self._limits.drain_idle_s, self._close_if_idle)
-
-    def _close_if_idle(self) -> None:
-        cycle = self._newest()
-        if (cycle is None or cycle.response_complete) and self._raw_bytes == 0:
-            self.transport.close()
-
-    def _newest(self) -> RequestResponseCycle | None:
-        """Return the request that began last; None before the first one (uvicorn's type lies)."""
-        return self.cycle
-
-    def _arm_deadline(self) -> None:
-        self._deadline = self.loop.call_later(self._limits.read_s, self._deadline_passed)
-
-    def _disarm_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _deadline_passed(self) -> None:
-        self._deadline = None
-        if self._is_answering():
-            self._arm_deadline()  # we stopped reading ourselves, to answer an earlier request
-        else:
-            self._refuse(408, f"the request was not whole within {self._limits.read_s:g} s")
-
-    def _is_answering(self) -> bool:
-        """Return whether the application works on a whole request that is not answered yet."""
-        cycle = self._newest()
-        if self.pipeline or cycle is None:
-            return bool(self.pipeline)
-        return not cycle.response_complete and not cycle.more_body
-
-    def _answer_and_close(self) -> bool:
-        """Close after the answer to the newest request if that is whole and in work; say so."""
-        cycle = self._newest()
-        if cycle is None or cycle.more_body or not self._is_answering():
-            return False
-        self._refused, cycle.keep_alive = True, False
-        self._disarm_deadline()
-        return True
-
-    def _refuse(self, status: int, sentence: str) -> None:
-        """Answer past the application, read no more, and close when the client has had its time."""
-        if self._refused or self.transport.is_closing() or self._answer_and_close():
-            return
-        self._refused = True
-        self._disarm_deadline()
-        cycle = self._newest()
-        if cycle is not None and not cycle.response_complete:
-            if self._is_answering() or cycle.response_started:
-                self.transport.abort()  # two answers would mix
-                return
-            cycle.disconnected = True  # the application is told that nobody waits for it
-            cycle.message_event.set()
-        self.transport.write(_plain_answer(status, sentence))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        # Closed late: a reset, caused by bytes that nobody read, would overtake the answer.
-        self.loop.call_later(self._limits.linger_s, self.transport.close)
-
-
-def _plain_answer(status: int, sentence: str) -> bytes:
-    body = sentence.encode() + b"\n"
-    retry = b"retry-after: 1\r\n" if status == 503 else b""  # noqa: PLR2004
-    return b"".join(
-        [
-            STATUS_LINE[status],
-            b"cache-control: no-store\r\n",
-            retry,
-            b"content-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\n",
-            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body),
-            body,
-        ]
-    )
-
-
 class _Running:
     """One site that listens; all of it belongs to the loop's thread."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.state = _SiteState(site)
+        self.state = HotState(site.application)
         self.server: asyncio.AbstractServer | None = None
         self.config = uvicorn.Config(
             site.application,
-            http=GuardedProtocol,
+            http=HotProtocol,
             ws="none",
             interface="asgi3",
             lifespan="off",
@@ -270,7 +67,7 @@ class _Running:
         self.config.load()
 
     def _protocol(self) -> asyncio.Protocol:
-        return GuardedProtocol(self.config, self.state, {})
+        return HotProtocol(self.config, self.state, {})
 
     async def listen(self) -> None:
         """Listen; a port that somebody else has taken since it was bound is said by name."""
@@ -287,6 +84,13 @@ class _Running:
             ssl_handshake_timeout=limits.tls_handshake_s if site.tls else None,
             ssl_shutdown_timeout=limits.tls_shutdown_s if site.tls else None,
         )
+
+    @property
+    def in_work(self) -> int:
+        """The requests that are not answered yet."""
+        connections = self.state.connections
+        busy = [one for one in connections if isinstance(one, HotProtocol) and one.is_busy]
+        return len(self.state.tasks) + len(busy)
 
     def close_listener(self) -> None:
         if self.server is not None:
@@ -377,7 +181,7 @@ async def _drain(running: Sequence[_Running], hurried: asyncio.Event, drain_s: f
     hurry.cancel()
     if everything.done():
         return True
-    left = sum(len(one.state.tasks) for one in running)
+    left = sum(one.in_work for one in running)
     structlog.get_logger().warning("stopped with requests in flight", requests=left)
     everything.cancel()
     for one in running:
@@ -393,7 +197,7 @@ async def _all_drained(running: Sequence[_Running]) -> None:
 
 async def _keep_date(running: Sequence[_Running]) -> None:
     while True:
-        date = (b"date", formatdate(usegmt=True).encode())
+        date = formatdate(usegmt=True).encode()
         for one in running:
-            one.state.default_headers = [date]
+            one.state.set_date(date)
         await asyncio.sleep(_DATE_EVERY_S)

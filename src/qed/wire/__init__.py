@@ -31,6 +31,7 @@ from qed.wire.snapshots import (
     decode_snapshot,
     decode_snapshots,
     encode_added,
+    encode_added_roots,
     encode_snapshot,
     encode_snapshots,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "decode_snapshots",
     "encode_add",
     "encode_added",
+    "encode_added_roots",
     "encode_backups",
     "encode_bulk",
     "encode_digest_query",

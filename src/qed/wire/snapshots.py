@@ -68,8 +68,12 @@ def encode_added(
     u64 first version, u64 count, hyper digest, then one history digest for each version; integers
     big-endian, digests 32 bytes.
     """
-    head = _ADDED_HEAD.pack(first_version, len(history_digests), hyper_digest)
-    return head + b"".join(history_digests)
+    return encode_added_roots(first_version, hyper_digest, b"".join(history_digests))
+
+
+def encode_added_roots(first_version: int, hyper_digest: bytes, roots: bytes) -> bytes:
+    """Return `encode_added`'s body from history digests that stand end to end already."""
+    return _ADDED_HEAD.pack(first_version, len(roots) // DIGEST_BYTES, hyper_digest) + roots
 
 
 def decode_added(body: bytes) -> tuple[int, bytes, list[bytes]]:

@@ -16,7 +16,8 @@ from qed.web.addresses import Address, bind, bound_address
 from qed.web.application import Application, Route
 from qed.web.limits import WebLimits
 from qed.web.messages import TEXT, Answer, Request
-from qed.web.run import GuardedProtocol, Site, run
+from qed.web.guard import GuardedProtocol
+from qed.web.run import Site, run
 from qed.web.stop import Stop
 from qed.web.tls import server_context
 from serving import DEADLINE_S, Wire, ask, eventually, serving
