@@ -5,10 +5,8 @@ it, and here only these are used, each for a reason that `tests/contract/test_da
 shows on the library itself:
 
 - `get([keys])` and raw `iter()`, the key compared in the loop and `status()` asked after it:
-  iterator bounds dangle or are swapped, and `keys()`, `items()`, `values()` end silently at a
-  corrupt block.
-- `WriteBatch` with `write()` and then `flush_wal(True)`: the cost of a synced write, but other
-  threads run during the fsync.
+  iterator bounds dangle or are swapped; `keys()`, `items()`, `values()` end silently at damage.
+- `WriteBatch` with `write()` and then `flush_wal(True)`: other threads run during the fsync.
 - every family flushed before a checkpoint, so that writers wait a millisecond instead of 127.
 - explicit `Options` at each open, `create_if_missing(False)` unless creating.
 - `tolerate_corrupted_tail_records`: the default mode drops synced rows after a flipped bit.
@@ -147,9 +145,9 @@ class Database:
     def open(cls, path: Path, families: Sequence[str], *, read_only: bool = False) -> Database:
         """Open what is there; never create.
 
-        A missing database, or one whose creation was interrupted before its first row, is a
-        `NotFoundError`. Opened for writing by another process: `LockedError`. `read_only` takes no
-        lock and leaves the directory as it was: it is for one that no writer has, a checkpoint's.
+        None there, or one whose creation was interrupted before its first row: `NotFoundError`.
+        Another process writes it: `LockedError`. `read_only` takes no lock and leaves the directory
+        as it was: it is for a database that no writer has, a checkpoint's.
         """
         if not holds_engine_files(path):
             raise NotFoundError(f"there is no database in {path}")
@@ -219,8 +217,7 @@ class Database:
     def scan(self, family: str, start: bytes, stop: bytes | None = None) -> Iterator[Row]:
         """Yield the rows with start <= key < stop in ascending order.
 
-        Rows are taken some hundreds at a time, so rows committed meanwhile behind the reader's
-        place are seen; every row is seen at most once.
+        Some hundreds are taken at a time: rows committed behind the reader's place are seen.
         """
         while True:
             rows = self._take(family, start, stop)
@@ -249,11 +246,22 @@ class Database:
                 del iterator  # also from a traceback: it would keep the database locked
         return rows
 
+    def last(self, family: str, key: bytes) -> Row | None:
+        """Return the row with the greatest key that is at most `key`, None when there is none."""
+        with self._call("read"):
+            iterator = self._families[family].iter()
+            try:
+                iterator.seek_for_prev(key)
+                row = (iterator.key(), iterator.value()) if iterator.valid() else None
+                iterator.status()
+            finally:
+                del iterator  # also from a traceback: it would keep the database locked
+        return row
+
     def commit(self, puts: Sequence[Put]) -> None:
         """Write the rows as one batch and sync them: all are on disk when it returns.
 
-        Any error leaves it unknown whether they are: tried with EIO at the fdatasync, they were.
-        Stop here: none of the rows, or all of them.
+        An error leaves it unknown (after EIO at the fdatasync they were): none of them, or all.
         """
         batch = WriteBatch(raw_mode=True)
         with self._call("write") as rdict:
@@ -265,14 +273,13 @@ class Database:
     def flush(self) -> None:
         """Move the rows of every family from the write-ahead log to tables."""
         with self._call("flush"):
-            for name in self._families:
-                self._families[name].flush(wait=True)
+            for family in self._families.values():
+                family.flush(wait=True)
 
     def checkpoint(self, path: Path) -> None:
         """Make a copy in a new directory by hard links; its parent must exist.
 
-        The caller keeps writers out if all families must stand at the same commit in the tables;
-        then the write-ahead log of the copy holds no row.
+        If the caller keeps writers out, the copy's write-ahead log holds no row.
         """
         if durable.exists(path):
             raise ConflictError(f"{path} exists already")
@@ -356,10 +363,7 @@ def _options(cache: Cache, *, create: bool) -> Options:
 
 @contextlib.contextmanager
 def _rocksdb_errors(what: str, path: Path) -> Iterator[None]:
-    """Turn RocksDB's exceptions, which are plain ones with a text, into ours.
-
-    A mistake in our own calls (a `TypeError`) stays what it is.
-    """
+    """Turn RocksDB's exceptions, plain ones with a text, into ours; a `TypeError` stays one."""
     try:
         with durable.storage_errors(what, path):  # rocksdict writes a file of its own there
             yield

@@ -48,6 +48,18 @@ def test_a_scan_crosses_its_portions(database) -> None:
     assert [int.from_bytes(k, "big") for k, _ in database.scan("log", b"")] == list(range(count))
 
 
+def test_the_last_row_at_or_before_a_key(database) -> None:
+    assert database.last("log", b"z") is None
+    database.commit([("log", b"b", b"2"), ("log", b"d", b"4"), ("ends", b"a", b"other")])
+    for flushed in (False, True):
+        assert database.last("log", b"a") is None
+        assert database.last("log", b"b") == (b"b", b"2")
+        assert database.last("log", b"c") == (b"b", b"2")
+        assert database.last("log", b"z") == (b"d", b"4")
+        if not flushed:
+            database.flush()
+
+
 def test_rows_are_there_after_reopening(database, directory) -> None:
     database.commit([("log", b"k", b"v")])
     number = database.sequence_number()

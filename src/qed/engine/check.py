@@ -14,8 +14,17 @@ from pathlib import Path
 from qed import durable
 from qed.database import Database, holds_engine_files, lock_owner, locked_error
 from qed.engine import hyper_index, rows
-from qed.engine.replay import Progress, Verified, read_groups, read_meta, replay
+from qed.engine.page_file import PageFile
+from qed.engine.replay import (
+    Progress,
+    Verified,
+    fresh_states,
+    read_groups,
+    read_meta,
+    replay,
+)
 from qed.engine.rows import Head, Identity
+from qed.engine.state import CACHE_BYTES
 from qed.errors import LockedError, NotFoundError
 from qed.trees.values import DIGEST_BYTES
 
@@ -34,13 +43,19 @@ class Report:
     index_rebuilt: bool
 
 
-def check(path: Path, *, rebuild_index: bool = False, progress: Progress | None = None) -> Report:
+def check(
+    path: Path,
+    *,
+    rebuild_index: bool = False,
+    progress: Progress | None = None,
+    cache_bytes: int = CACHE_BYTES,
+) -> Report:
     """Recompute everything that the log in `path` holds and compare it with every row.
 
     Errors as `Log.open`: `NotFoundError`, `LockedError` while a server or another check has it,
     `NewerFormatError`, `DamagedError` naming the first row that contradicts.
 
-    Cost: reads every row; about 25 hashes an event. Memory as an open log.
+    Cost: reads every row; about 25 hashes an event. Memory as an open log: about `cache_bytes`.
     """
     if not holds_engine_files(path):
         raise NotFoundError(f"there is no log in {path}", hint="check the path")
@@ -54,7 +69,10 @@ def check(path: Path, *, rebuild_index: bool = False, progress: Progress | None 
         database = Database.open(path, rows.FAMILIES, read_only=True)
         stack.callback(database.close)
         identity, head = read_meta(database)
-        state = replay(database, head, None, progress)
+        pages = PageFile(path / hyper_index.DIRECTORY)
+        stack.callback(pages.close)
+        new_state = fresh_states(database, head, pages, cache_bytes)
+        state = replay(database, head, new_state, None, progress)
         if rebuild_index:
             verified = Verified(
                 log_id=head.log_id,

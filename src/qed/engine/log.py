@@ -19,10 +19,12 @@ from typing import Self
 from qed import durable
 from qed.database import Database, holds_engine_files, locked_error
 from qed.engine import hyper_index, proofs, rows
-from qed.engine.committer import Added, Committer, Limits
-from qed.engine.replay import Progress, Verified, read_meta, replay
+from qed.engine.committer import Committer
+from qed.engine.page_file import PageFile
+from qed.engine.replay import Progress, Verified, fresh_states, read_meta, replay
+from qed.engine.requests import Added, Done, Limits
 from qed.engine.rows import LOG_ID_BYTES, Head, Identity
-from qed.engine.state import State, View, empty_head
+from qed.engine.state import State, empty_head
 from qed.errors import (
     ConflictError,
     FatalError,
@@ -31,7 +33,8 @@ from qed.errors import (
     NotFoundError,
     QedError,
 )
-from qed.trees.values import IncrementalProof, MembershipProof
+from qed.trees import paths
+from qed.trees.values import FlatIncremental, FlatMembership, IncrementalProof, MembershipProof
 
 __all__ = ["Added", "Head", "Identity", "Limits", "Log"]
 
@@ -86,7 +89,10 @@ class Log:
             database.commit(rows.encode_creation(identity, head))
             # In tables, the log's name outlives a write-ahead log that somebody deletes.
             database.flush()
-            log = cls(database, identity, State(View(head, None)), limits or Limits())
+            pages = PageFile(path / hyper_index.DIRECTORY)
+            stack.callback(pages.close)
+            state = fresh_states(database, head, pages, (limits or Limits()).cache_bytes)()
+            log = cls(database, identity, state, limits or Limits())
             log._lock = stack.pop_all()
         return log
 
@@ -116,7 +122,10 @@ class Log:
             stack.callback(database.close)
             identity, head = read_meta(database)
             _check_node(identity, node_id)
-            state = replay(database, head, hyper_index.read_index(path), progress)
+            pages = PageFile(path / hyper_index.DIRECTORY)
+            stack.callback(pages.close)
+            new_state = fresh_states(database, head, pages, (limits or Limits()).cache_bytes)
+            state = replay(database, head, new_state, hyper_index.read_index(path), progress)
             log = cls(database, identity, state, limits or Limits())
             log._lock = stack.pop_all()
         return log
@@ -129,7 +138,7 @@ class Log:
     @property
     def head(self) -> Head:
         """Where the log stands; everything up to there is on disk."""
-        return self._state.view.head
+        return self._state.head
 
     @property
     def current_version(self) -> int:
@@ -141,33 +150,54 @@ class Log:
         """Why the log takes nothing any more, None while it does. Proofs go on being answered."""
         return self._committer.failure
 
-    def submit(self, digests: Sequence[bytes]) -> Future[Added]:
+    @property
+    def memory_bytes(self) -> int:
+        """What the trees take of memory; about `Limits.cache_bytes` at most."""
+        return self._state.memory_bytes
+
+    def submit(self, digests: Sequence[bytes] | bytes) -> Future[Added]:
         """Queue events as one request; the future is done when they are on disk.
 
-        Refused at once: `MalformedError`, `TooLargeError`, `BusyError`, `StoppingError`, or
-        `FatalError` after a failed commit. The future fails with a `FatalError` if the commit
-        fails; whether the events are in the log then shows when it is opened again.
+        The digests come one by one, or end to end as one `bytes`. Refused at once:
+        `MalformedError`, `TooLargeError`, `BusyError`, `StoppingError`, or `FatalError` after a
+        failed commit. The future fails with a `FatalError` if the commit fails; whether the events
+        are in the log then shows when it is opened again.
         """
         return self._committer.submit(digests)
 
-    def append(self, digests: Sequence[bytes]) -> Added:
+    def submit_with(self, digests: bytes, done: Done) -> None:
+        """Queue events as one request, for callers that have many; refused as `submit`.
+
+        `done` is called once, on the writer's thread, in the order of versions, with what was
+        added or the error that the future would have had. It must not block.
+        """
+        self._committer.submit_with(digests, done)
+
+    def append(self, digests: Sequence[bytes] | bytes) -> Added:
         """Add events and wait until they are on disk; errors as `submit` and its future."""
         return self.submit(digests).result()
 
-    def prove_membership(self, digest: bytes, version: int | None = None) -> MembershipProof:
+    def flat_membership(self, digest: bytes, version: int | None = None) -> FlatMembership:
         """Return the proof that a digest is in the log as of a version, or that it is not.
 
         `NotProvenError` with QED's text when its newest entry is later than the version.
         """
-        view = self._state.view
-        return proofs.prove_membership(view, self._state.frozen, digest, version)
+        return proofs.prove_membership(self._state, digest, version)
 
-    def prove_incremental(self, start: int, end: int) -> IncrementalProof:
+    def flat_incremental(self, start: int, end: int) -> FlatIncremental:
         """Return the proof that the log of `end` extends that of `start`.
 
         `NotProvenError` with QED's text when there is no such range.
         """
-        return proofs.prove_incremental(self._state.view, self._state.frozen, start, end)
+        return proofs.prove_incremental(self._state, start, end)
+
+    def prove_membership(self, digest: bytes, version: int | None = None) -> MembershipProof:
+        """Return `flat_membership` with its positions written out."""
+        return paths.unflatten_membership(self.flat_membership(digest, version))
+
+    def prove_incremental(self, start: int, end: int) -> IncrementalProof:
+        """Return `flat_incremental` with its positions written out."""
+        return paths.unflatten_incremental(self.flat_incremental(start, end))
 
     def checkpoint(self, path: Path) -> None:
         """Make a copy of the database in a new directory by hard links, at a group end.

@@ -7,24 +7,26 @@ group, a length that is no multiple of a digest's, a head that the rows do not l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, zip_longest
 
 from qed.database import Database
 from qed.engine import rows
-from qed.engine.group import newest_entries
 from qed.engine.rows import Head, Identity, StoredGroup
-from qed.engine.state import State, View, empty_head
+from qed.engine.state import State, empty_head
 from qed.errors import DamagedError
-from qed.trees import hyper
-from qed.trees.hyper import Tree
+from qed.trees.kernel import Pages
 from qed.trees.values import DIGEST_BYTES
 
 # Called now and then with the events done and the events there are. What it raises ends the replay.
 Progress = Callable[[int, int], None]
+# Makes the empty state that a replay fills.
+NewState = Callable[[], State]
 
-_PART_EVENTS = 20_000  # hashed between two reports where more than these wait
+_PART_EVENTS = 16_384  # given to the kernel at a time, while the next are being read
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,38 @@ def read_groups(database: Database) -> Iterator[StoredGroup]:
         expected = group.end_version
 
 
+def read_digests(database: Database, first: int, stop: int) -> bytes:
+    """Return the event digests of versions [first, stop), end to end, from the rows.
+
+    A version without a row is a `DamagedError`. Cost: reads each group that has one of them.
+    """
+    row = database.last(rows.LOG, rows.encode_version(first))
+    found = bytearray()
+    if row is not None:
+        for key, value in database.scan(rows.LOG, row[0], rows.encode_version(stop)):
+            start = rows.decode_version(rows.LOG, key)
+            if start > first + len(found) // DIGEST_BYTES:
+                break
+            found += value[max(0, first - start) * DIGEST_BYTES : (stop - start) * DIGEST_BYTES]
+    if len(found) != (stop - first) * DIGEST_BYTES:
+        missing = first + len(found) // DIGEST_BYTES
+        raise DamagedError(f"no row of log holds version {missing}", hint=rows.RESTORE_HINT)
+    return bytes(found)
+
+
+def fresh_states(database: Database, head: Head, pages: Pages, cache_bytes: int) -> NewState:
+    """Return what makes empty states over a database: they read from it what they let go of."""
+
+    def read(first: int, stop: int) -> bytes:
+        return read_digests(database, first, stop)
+
+    return lambda: State(empty_head(head.log_id), read, pages, cache_bytes)
+
+
 def replay(
     database: Database,
     head: Head,
+    new_state: NewState,
     verified: Verified | None = None,
     progress: Progress | None = None,
 ) -> State:
@@ -103,94 +134,157 @@ def replay(
     names the row.
 
     Cost: two history hashes an event; about 25 hyper hashes an event and group, up to `verified`
-    about ten.
+    about three.
     """
     report = progress or _ignore
     if verified is not None and verified.log_id == head.log_id and verified.size <= head.size:
-        state = _replay_from(database, head, verified, report)
+        state = _Replay(new_state(), head, report).run(database, verified)
         if state is not None:
             return state
-    state = _replay_from(database, head, None, report)
+    state = _Replay(new_state(), head, report).run(database, None)
     if state is None:
         raise AssertionError("a replay from the start compares with nothing")
     return state
 
 
-def _replay_from(
-    database: Database, head: Head, verified: Verified | None, report: Progress
-) -> State | None:
-    """Replay; None when the groups contradict `verified`."""
-    state = State(View(empty_head(head.log_id), None))
-    skip = verified.size if verified is not None else 0
-    tree: Tree = None
-    unhashed: dict[bytes, int] = {}
-    sequence = 0
-    for group in read_groups(database):
-        digests = group.event_digests()
-        entries = newest_entries(group.first_version, digests)
-        state.freeze(digests)
-        state.end_group(group.hyper_digest)
-        sequence += 1
-        if group.end_version < skip:
-            unhashed.update(entries)
-        elif group.end_version == skip:
-            unhashed.update(entries)
-            for part in _cut(unhashed):
-                if tree is not None:
-                    report(group.end_version, head.size)
-                tree = hyper.insert(tree, part)
-            unhashed = {}
-            if verified != _verified_here(state, head.log_id, tree):
-                return None
-            _compare_end(group, tree)
-        elif unhashed:
-            return None  # no group ends where it says
-        else:
-            tree = hyper.insert(tree, list(entries.items()))
-            _compare_end(group, tree)
-        report(group.end_version, head.size)
-    _compare_head(head, state, tree, sequence)
-    state.stand_at(head, tree)
-    return state
+@dataclass(slots=True)
+class _Part:
+    """Some groups that follow on: their digests, how many each has, and their ends as stored."""
+
+    first_version: int
+    end_version: int
+    digests: bytearray = field(default_factory=bytearray)
+    counts: array[int] = field(default_factory=lambda: array("Q"))
+    hyper_digests: bytearray = field(default_factory=bytearray)
 
 
-def _cut(entries: Mapping[bytes, int]) -> Iterator[list[tuple[bytes, int]]]:
-    """Yield the entries in parts, in order of digest: so two parts share a few nodes only."""
-    ordered = sorted(entries.items())
-    for start in range(0, len(ordered), _PART_EVENTS):
-        yield ordered[start : start + _PART_EVENTS]
+def _cut(groups: Iterable[StoredGroup], boundary: int) -> Iterator[_Part]:
+    """Yield the groups in parts; one ends at `boundary` if a group does."""
+    part = _Part(0, 0)
+    for group in groups:
+        part.digests += group.digests
+        part.counts.append(group.end_version - group.first_version)
+        part.hyper_digests += group.hyper_digest
+        part.end_version = group.end_version
+        if part.end_version - part.first_version >= _PART_EVENTS or part.end_version == boundary:
+            yield part
+            part = _Part(group.end_version, group.end_version)
+    if part.counts:
+        yield part
 
 
-def _verified_here(state: State, log_id: bytes, tree: Tree) -> Verified:
-    return Verified(log_id, state.size, state.history_root(), hyper.root(tree), state.ends_digest)
+class _Replay:
+    """One run over all groups; the kernel hashes in a second thread while this one reads."""
 
+    def __init__(self, state: State, head: Head, report: Progress) -> None:
+        self._state = state
+        self._head = head
+        self._report = report
+        self._groups = 0
+        self._ends = bytearray((head.size + 7) // 8)  # a bit a version: it ends a group
 
-def _compare_end(group: StoredGroup, tree: Tree) -> None:
-    if group.hyper_digest != hyper.root(tree):
-        raise DamagedError(
-            f"the row {rows.name_row(rows.ENDS, group.end_version - 1)} has the hyper digest "
-            f"{group.hyper_digest.hex()}, the groups lead to {hyper.root(tree).hex()}",
-            hint=rows.RESTORE_HINT,
+    def run(self, database: Database, verified: Verified | None) -> State | None:
+        """Return the state that the groups lead to; None when they contradict `verified`."""
+        boundary = verified.size if verified is not None else 0
+        pending: Future[None] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="qed-replay") as kernel:
+            try:
+                for part in _cut(read_groups(database), boundary):
+                    if pending is not None:
+                        pending.result()
+                    self._groups += len(part.counts)
+                    if part.end_version <= boundary:
+                        pending = kernel.submit(self._freeze, part)
+                    elif self._state.size < boundary:
+                        return None  # no group ends where it says
+                    else:
+                        pending = kernel.submit(self._extend, part)
+                    if part.end_version == boundary and verified is not None:
+                        pending.result()
+                        if not self._agrees(verified):
+                            return None
+                    self._report(self._done(part.end_version, boundary), self._head.size)
+            finally:  # also where a row is damaged: what comes before it is named first
+                if pending is not None:
+                    pending.result()
+        self._compare_head()
+        self._state.stand_at(self._head)
+        return self._state
+
+    def _freeze(self, part: _Part) -> None:
+        """Take in groups that were compared once: the hyper tree is made of all of them later."""
+        for end in accumulate(part.counts, initial=part.first_version):
+            if end > part.first_version:
+                self._ends[end - 1 >> 3] |= 1 << (end - 1 & 7)
+        self._state.history.freeze(bytes(part.digests))
+        self._state.end_groups(bytes(part.hyper_digests))
+        self._state.trim()
+
+    def _extend(self, part: _Part) -> None:
+        """Take in groups and compare the hyper digest of each with its row."""
+        digests, stored = bytes(part.digests), bytes(part.hyper_digests)
+        self._state.history.freeze(digests)
+        found = self._state.hyper.extend(digests, part.counts)
+        if found != stored:
+            _raise_first_difference(part, found)
+        self._state.end_groups(stored)
+        self._state.trim()
+
+    def _agrees(self, verified: Verified) -> bool:
+        """Make the hyper tree of what is here, and return whether `verified` says the same."""
+        state, size = self._state, verified.size
+        # What is cheap first: half a minute's work is not begun for a claim that is wrong.
+        if (state.history_root(), state.ends_digest) != (
+            verified.history_digest,
+            verified.ends_digest,
+        ):
+            return False
+
+        def report(done: int, total: int) -> None:
+            self._report(size // 2 + done * size // max(1, 2 * total), self._head.size)
+
+        try:
+            state.hyper.build(bytes(self._ends[: (size + 7) // 8]), report)
+        except ValueError:
+            return False
+        state.trim()
+        return state.hyper.root == verified.hyper_digest
+
+    def _done(self, end_version: int, boundary: int) -> int:
+        """Return how far that is, in events: up to the boundary reading them is half the work."""
+        return end_version // 2 if end_version < boundary else end_version
+
+    def _compare_head(self) -> None:
+        """Compare the head row with what the groups lead to."""
+        head, state = self._head, self._state
+        expected = replace(
+            head,
+            sequence=self._groups,
+            size=state.size,
+            history_digest=state.history_root() if state.size else bytes(DIGEST_BYTES),
+            hyper_digest=state.hyper.root,
         )
+        for name in ("size", "sequence", "history_digest", "hyper_digest"):
+            is_, should = getattr(head, name), getattr(expected, name)
+            if is_ != should:
+                raise DamagedError(
+                    f"the row default/head has the {name.replace('_', ' ')} {_show(is_)}, "
+                    f"the groups lead to {_show(should)}",
+                    hint=rows.RESTORE_HINT,
+                )
 
 
-def _compare_head(head: Head, state: State, tree: Tree, sequence: int) -> None:
-    """Compare the head row with what the groups lead to."""
-    expected = replace(
-        head,
-        sequence=sequence,
-        size=state.size,
-        history_digest=state.history_root() if state.size else bytes(DIGEST_BYTES),
-        hyper_digest=hyper.root(tree),
-    )
-    for field in ("size", "sequence", "history_digest", "hyper_digest"):
-        is_, should = getattr(head, field), getattr(expected, field)
-        if is_ != should:
+def _raise_first_difference(part: _Part, found: bytes) -> None:
+    """Name the first group whose end row does not hold what the groups lead to."""
+    for number, end in enumerate(accumulate(part.counts, initial=part.first_version)):
+        here = slice((number - 1) * DIGEST_BYTES, number * DIGEST_BYTES)
+        if number and part.hyper_digests[here] != found[here]:
             raise DamagedError(
-                f"the row default/head has the {field.replace('_', ' ')} {_show(is_)}, "
-                f"the groups lead to {_show(should)}",
+                f"the row {rows.name_row(rows.ENDS, end - 1)} has the hyper digest "
+                f"{part.hyper_digests[here].hex()}, the groups lead to {found[here].hex()}",
                 hint=rows.RESTORE_HINT,
             )
+    raise AssertionError("the digests differ, but none of them")
 
 
 def _show(value: int | bytes) -> str:

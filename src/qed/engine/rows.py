@@ -17,7 +17,6 @@ later versions of this program read it. `docs/format.md` draws the bytes. Source
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qed.database import DEFAULT_FAMILY, Put
@@ -83,11 +82,6 @@ class StoredGroup:
         """The version after the group's last."""
         return self.first_version + len(self.digests) // DIGEST_BYTES
 
-    def event_digests(self) -> list[bytes]:
-        """Return the event digests in order of version."""
-        data = self.digests
-        return [data[i : i + DIGEST_BYTES] for i in range(0, len(data), DIGEST_BYTES)]
-
 
 def encode_creation(identity: Identity, head: Head) -> list[Put]:
     """Return the rows of a new, empty log."""
@@ -99,11 +93,11 @@ def encode_creation(identity: Identity, head: Head) -> list[Put]:
     ]
 
 
-def encode_group(first_version: int, digests: Sequence[bytes], head: Head) -> list[Put]:
-    """Return the rows of a group, `head` being where the log stands after it."""
+def encode_group(first_version: int, digests: bytes, head: Head) -> list[Put]:
+    """Return the rows of a group of digests, 32 bytes each; `head` is the log's after it."""
     return [
-        (LOG, _encode_version(first_version), b"".join(digests)),
-        (ENDS, _encode_version(head.current_version), head.hyper_digest),
+        (LOG, encode_version(first_version), digests),
+        (ENDS, encode_version(head.current_version), head.hyper_digest),
         (META, HEAD_KEY, encode_head(head)),
     ]
 
@@ -206,7 +200,8 @@ def name_row(family: str, version: int) -> str:
     return f"{family}/{version}"
 
 
-def _encode_version(version: int) -> bytes:
+def encode_version(version: int) -> bytes:
+    """Return a key of `log` or `ends`."""
     return version.to_bytes(_VERSION_BYTES, "big")
 
 

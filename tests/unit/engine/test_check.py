@@ -111,7 +111,7 @@ def test_a_log_in_use_is_not_checked(path) -> None:
 def test_progress_is_reported(path) -> None:
     seen: list[tuple[int, int]] = []
     check(path, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(3, 6), (4, 6), (6, 6)]
+    assert seen == [(6, 6)], "one part a few thousand events"
 
 
 @pytest.mark.parametrize(

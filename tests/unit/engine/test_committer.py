@@ -11,8 +11,9 @@ import pytest
 from harness import event, events
 from model import Model
 from qed.database import Put
-from qed.engine.committer import Added, Committer, Limits
-from qed.engine.state import State, View, empty_head
+from qed.engine.committer import AHEAD_EVENTS, Committer
+from qed.engine.requests import Added, Limits
+from qed.engine.state import State, empty_head
 from qed.errors import (
     BusyError,
     FatalError,
@@ -53,7 +54,7 @@ class FakeDatabase:
 class Rig:
     def __init__(self) -> None:
         self.database = FakeDatabase()
-        self.state = State(View(empty_head(b"i" * 16), None))
+        self.state = State(empty_head(b"i" * 16))
         self._committers: list[Committer] = []
 
     def start(self, limits: Limits = Limits()) -> Committer:  # noqa: B008 - a frozen value
@@ -122,7 +123,7 @@ def test_the_first_of_equal_events_keeps_the_entry_across_joined_requests(held) 
     model = Model()
     model.add([event(0)])
     model.add([event(7)] * 3)
-    assert held.state.view.head.hyper_digest == model.snapshots[-1].hyper_digest
+    assert held.state.head.hyper_digest == model.snapshots[-1].hyper_digest
 
 
 def test_a_request_is_never_split(held) -> None:
@@ -137,11 +138,11 @@ def test_a_request_is_never_split(held) -> None:
 
 def test_rows_are_committed_before_anybody_sees_them(held) -> None:
     committer, first = hold_first(held)
-    assert held.state.view.head.size == 0
+    assert held.state.head.size == 0
     assert not first.done()
     let_go(held)
     first.result(timeout=10)
-    assert held.state.view.head.size == 1
+    assert held.state.head.size == 1
     committer.stop()
 
 
@@ -190,7 +191,7 @@ def test_a_request_cancelled_in_time_adds_nothing(held) -> None:
     assert not first.cancel(), "its group is being committed"
     let_go(held)
     assert kept.result(timeout=10).first_version == 1
-    assert held.state.view.head.size == 2
+    assert held.state.head.size == 2
 
 
 def test_stop_commits_what_is_queued_and_refuses_the_rest(held) -> None:
@@ -250,7 +251,7 @@ def test_a_failed_commit_stops_the_log(held, break_it: Break, error) -> None:
     with pytest.raises(FatalError, match="nothing was added, the log has stopped"):
         committer.submit([event(3)])
     assert isinstance(committer.failure, FatalError)
-    assert held.state.view.head.size == 0, "nobody sees what may not be there"
+    assert held.state.head.size == 0, "nobody sees what may not be there"
     assert len(held.database.commits) == (break_it is fail_but_applied)
     committer.stop()
 
@@ -273,7 +274,7 @@ def test_a_plan_that_fails_leaves_nobody_waiting(rig, monkeypatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("qed.engine.committer.plan_group", broken)
+    monkeypatch.setattr(rig.state, "plan", broken)
     committer = rig.start()
     failure = committer.submit([event(0)]).exception(timeout=10)
     assert isinstance(failure, FatalError)
@@ -302,3 +303,108 @@ def test_many_threads_get_each_version_once(rig) -> None:
     assert errors == []
     assert sorted(versions) == list(range(160))
     assert max(rig.database.group_sizes) <= 7
+
+
+def test_a_callback_is_told_on_the_writers_thread_in_order(held) -> None:
+    committer, first = hold_first(held)
+    told: list[tuple[object, str]] = []
+    everybody = threading.Event()
+
+    def done(outcome: object) -> None:
+        told.append((outcome, threading.current_thread().name))
+        if len(told) == 3:
+            everybody.set()
+
+    for number in range(1, 4):
+        committer.submit_with(event(number), done)
+    let_go(held)
+    assert first.result(timeout=10).first_version == 0
+    assert everybody.wait(timeout=10)
+    assert [outcome.first_version for outcome, _ in told] == [1, 2, 3]
+    assert {thread for _, thread in told} == {"qed-writer"}
+
+
+def test_a_callbacks_digests_are_whole(rig) -> None:
+    committer = rig.start()
+    for digests in (b"", b"x" * 33):
+        with pytest.raises(MalformedError):
+            committer.submit_with(digests, lambda _: None)
+    committer.stop()
+    assert rig.database.commits == []
+
+
+def pipelined(held: Rig) -> tuple[Committer, list[Future[Added]]]:
+    """Hold the second group at the disk, by the second thread, and let a third wait behind it."""
+    committer, first = hold_first(held, Limits(group_events=AHEAD_EVENTS))
+    many = [events(n * 1000, n * 1000 + AHEAD_EVENTS) for n in range(1, 4)]
+    futures = [first, *(committer.submit(digests) for digests in many)]
+    held.database.gate.release()  # the first lands; the second goes to the disk
+    assert held.database.arrived.acquire(timeout=10)
+    return committer, futures
+
+
+def test_the_next_group_is_planned_while_this_one_is_on_its_way(held, monkeypatch) -> None:
+    planned = threading.Semaphore(0)
+    plan = held.state.plan
+
+    def noted(digests, base=None):
+        made = plan(digests, base)
+        if base is not None:
+            planned.release()
+        return made
+
+    monkeypatch.setattr(held.state, "plan", noted)
+    _, futures = pipelined(held)
+    assert planned.acquire(timeout=10), "on top of a group that is not on disk"
+    assert not futures[1].done(), "nobody is told before the disk has it"
+    assert held.state.head.size == 1, "nobody sees it either"
+    let_go(held)
+    for _ in range(3):
+        held.database.gate.release()
+    answers = [future.result(timeout=10) for future in futures]
+    model = Model()
+    for answer in answers:
+        assert answer.snapshots() == model.add(answer.event_digests)
+    assert held.database.group_sizes == [1, *[AHEAD_EVENTS] * 3]
+
+
+@pytest.mark.parametrize("break_it", [fail_not_applied, fail_but_applied])
+def test_a_failed_commit_drops_the_plan_on_top_of_it(held, break_it: Break) -> None:
+    committer, futures = pipelined(held)
+    break_it(held.database, StorageError("cannot write", errno=5))
+    let_go(held)
+    outcomes = [str(future.exception(timeout=10)) for future in futures[1:]]
+    assert "whether the events are in the log shows its next start" in outcomes[0]
+    assert not outcomes[0].startswith("nothing was added")
+    assert all(outcome.startswith("nothing was added") for outcome in outcomes[1:])
+    assert held.state.head.size == 1
+    assert len(held.database.commits) == 1 + (break_it is fail_but_applied)
+    with committer.at_rest():
+        pass  # the lock was given back
+
+
+def test_a_plan_that_fails_lets_the_group_before_it_land(held, monkeypatch) -> None:
+    plan = held.state.plan
+
+    def broken(digests, base=None):
+        if base is not None:
+            raise ZeroDivisionError
+        return plan(digests)
+
+    monkeypatch.setattr(held.state, "plan", broken)
+    committer, futures = pipelined(held)
+    let_go(held)
+    assert futures[1].result(timeout=10).first_version == 1
+    for future in futures[2:]:
+        assert "ZeroDivisionError" in str(future.exception(timeout=10))
+    assert held.state.head.size == 1 + AHEAD_EVENTS
+    with committer.at_rest():
+        pass
+
+
+def test_a_failure_while_others_are_at_rest_leaves_them_alone(rig, monkeypatch) -> None:
+    monkeypatch.setattr(rig.state, "plan", lambda *_: 1 / 0)
+    committer = rig.start()
+    with committer.at_rest():
+        assert committer.submit([event(0)]).exception(timeout=10) is not None
+        assert committer._commit_lock.locked()

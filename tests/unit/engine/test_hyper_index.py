@@ -68,29 +68,40 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "db"
 
 
-def opened_in(path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Open a log, prove that it works, and return how many steps its hyper tree took."""
-    steps = []
-    insert = replay_module.hyper.insert
+def record(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note how replay makes the hyper tree: built at once, or compared group by group."""
+    steps: list[str] = []
+    build, extend = replay_module._Replay._agrees, replay_module._Replay._extend
 
-    def counted(tree, entries):
-        steps.append(len(entries))
-        return insert(tree, entries)
+    def noted_build(self, verified) -> bool:
+        steps.append("built")
+        return build(self, verified)
 
+    def noted_extend(self, part) -> None:
+        steps.append(f"{len(part.counts)} groups compared")
+        extend(self, part)
+
+    monkeypatch.setattr(replay_module._Replay, "_agrees", noted_build)
+    monkeypatch.setattr(replay_module._Replay, "_extend", noted_extend)
+    return steps
+
+
+def opened_in(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Open a log, prove that it works, and return the steps in which its hyper tree was made."""
     with monkeypatch.context() as patch:
-        patch.setattr(replay_module.hyper, "insert", counted)
+        steps = record(patch)
         log = Log.open(path)
     try:
         assert log.prove_membership(event(1)).actual_version == 3
         assert log.head.size == 6
     finally:
         log.close()
-    return len(steps)
+    return steps
 
 
 def test_a_clean_close_leaves_an_index_that_the_next_open_uses(path, monkeypatch) -> None:
     assert read_index(path) is not None
-    assert opened_in(path, monkeypatch) == 1
+    assert opened_in(path, monkeypatch) == ["built"]
 
 
 def delete(file: Path) -> None:
@@ -136,9 +147,9 @@ def test_a_lost_or_wrong_index_costs_time_and_nothing_else(
     path, monkeypatch, harm: Callable[[Path], None]
 ) -> None:
     harm(path / "qed-index" / "verified")
-    assert opened_in(path, monkeypatch) == 3
+    assert opened_in(path, monkeypatch) == ["3 groups compared"]
     if harm is not replace_by_a_directory:
-        assert opened_in(path, monkeypatch) == 1, "the close wrote it again"
+        assert opened_in(path, monkeypatch) == ["built"], "the close wrote it again"
 
 
 def test_an_older_index_is_caught_up(path, monkeypatch) -> None:
@@ -148,16 +159,9 @@ def test_an_older_index_is_caught_up(path, monkeypatch) -> None:
         log.append([event(1)])
         log.append([event(9)])
     file.write_bytes(old)
-    steps = []
-    insert = replay_module.hyper.insert
-
-    def counted(tree, entries):
-        steps.append(len(entries))
-        return insert(tree, entries)
-
-    monkeypatch.setattr(replay_module.hyper, "insert", counted)
+    steps = record(monkeypatch)
     with Log.open(path) as log:
-        assert steps == [5, 1, 1]
+        assert steps == ["built", "2 groups compared"]
         assert log.prove_membership(event(1)).actual_version == 6
 
 

@@ -16,7 +16,8 @@ from qed.database import Database
 from qed.engine import replay as subject
 from qed.engine import rows
 from qed.engine.log import Log
-from qed.engine.replay import Verified, read_groups, read_meta, replay
+from qed.engine.replay import Verified, read_digests, read_groups, read_meta, replay
+from qed.engine.state import State, empty_head
 from qed.errors import DamagedError
 
 GROUPS = [events(0, 2), [event(0)], events(2, 5), [event(5)]]
@@ -73,7 +74,7 @@ def sentence_of_opening(path: Path) -> str:
 
 def test_groups_come_in_order(database) -> None:
     groups = list(read_groups(database))
-    assert [group.event_digests() for group in groups] == GROUPS
+    assert [group.digests for group in groups] == [b"".join(digests) for digests in GROUPS]
     assert [group.first_version for group in groups] == [0, 2, 3, 6]
 
 
@@ -82,8 +83,8 @@ def test_replay_leads_to_the_model(database) -> None:
     for digests in GROUPS:
         model.add(digests)
     _, head = read_meta(database)
-    state = replay(database, head)
-    assert state.view.head == head
+    state = replay(database, head, lambda: State(empty_head(head.log_id)))
+    assert state.head == head
     assert head.hyper_digest == model.snapshots[-1].hyper_digest
     assert state.history_root() == model.snapshots[-1].history_digest
 
@@ -169,54 +170,79 @@ def verified_at(path: Path, size: int) -> Verified:
     )
 
 
+class Recorder:
+    """A hyper tree, and how it came to be."""
+
+    def __init__(self, tree, calls: list) -> None:
+        self._tree = tree
+        self._calls = calls
+
+    def build(self, ends: bytes, report) -> None:
+        self._calls.append("build")
+        self._tree.build(ends, report)
+
+    def extend(self, digests: bytes, counts) -> bytes:
+        self._calls.append(list(counts))
+        return self._tree.extend(digests, counts)
+
+    def __getattr__(self, name: str):
+        return getattr(self._tree, name)
+
+
 @pytest.fixture
-def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many entries each insertion into the hyper tree had."""
-    sizes: list[int] = []
-    insert = subject.hyper.insert
-
-    def counted(tree, entries):
-        sizes.append(len(entries))
-        return insert(tree, entries)
-
-    monkeypatch.setattr(subject.hyper, "insert", counted)
-    return sizes
+def made() -> list:
+    """What was done to the hyper tree: built at once, or extended by groups of these sizes."""
+    return []
 
 
-@pytest.mark.parametrize(
-    ("size", "insertions"), [(2, [2, 1, 3, 1]), (3, [2, 3, 1]), (6, [5, 1]), (7, [6])]
-)
-def test_what_was_verified_is_made_in_one_step(path, hashed, size, insertions) -> None:
-    verified = verified_at(path, size)
+def run(path: Path, made: list, verified: Verified | None = None, progress=None) -> State:
     with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
         _, head = read_meta(database)
-        state = replay(database, head, verified)
-        assert hashed == insertions
-        hashed.clear()
-        plain = replay(database, head)
-    assert state.view == plain.view
+
+        def new_state() -> State:
+            state = State(empty_head(head.log_id))
+            state.hyper = Recorder(state.hyper, made)  # type: ignore[assignment]
+            return state
+
+        return replay(database, head, new_state, verified, progress)
+
+
+def assert_same(path: Path, state: State) -> None:
+    plain = run(path, [])
+    assert state.head == plain.head
     assert state.ends_digest == plain.ends_digest
-    assert state._levels == plain._levels
+    assert state.hyper.root == plain.hyper.root
+    assert state.history_root() == plain.history_root()
+    assert state.hyper.walk(event(0)) == plain.hyper.walk(event(0))
 
 
-def test_what_was_verified_is_hashed_in_parts_that_are_reported(path, hashed, monkeypatch) -> None:
+@pytest.mark.parametrize(("size", "rest"), [(2, [1, 3, 1]), (3, [3, 1]), (6, [1]), (7, [])])
+def test_what_was_verified_is_made_in_one_step(path, made, size, rest) -> None:
+    state = run(path, made, verified_at(path, size))
+    assert made == (["build", rest] if rest else ["build"])
+    assert_same(path, state)
+
+
+def test_a_replay_reports_part_by_part(path, made, monkeypatch) -> None:
     monkeypatch.setattr(subject, "_PART_EVENTS", 2)
-    verified = verified_at(path, 6)
     seen: list[tuple[int, int]] = []
-    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
-        _, head = read_meta(database)
-        state = replay(database, head, verified, lambda *done: seen.append(done))
-        assert hashed == [2, 2, 1, 1]
-        assert seen == [(2, 7), (3, 7), (6, 7), (6, 7), (6, 7), (7, 7)]
-        assert state.view == replay(database, head).view
+    run(path, made, None, lambda *done: seen.append(done))
+    assert made == [[2], [1, 3], [1]]
+    assert seen == [(2, 7), (6, 7), (7, 7)]
+    seen.clear()
+    made.clear()
+    state = run(path, made, verified_at(path, 6), lambda *done: seen.append(done))
+    assert made == ["build", [1]]
+    assert seen == sorted(seen), "never backwards"
+    assert seen[-1] == (7, 7)
+    assert_same(path, state)
 
 
 @pytest.mark.parametrize(
     "field", ["log_id", "size", "history_digest", "hyper_digest", "ends_digest"]
 )
 @pytest.mark.parametrize("size", [3, 6, 7])
-def test_a_wrong_claim_costs_time_and_nothing_else(path, hashed, field, size) -> None:
-    verified = verified_at(path, size)
+def test_a_wrong_claim_costs_time_and_nothing_else(path, made, field, size) -> None:
     wrong = {
         "log_id": bytes(16),
         "size": size - 1 if size < 7 else 8,
@@ -224,18 +250,38 @@ def test_a_wrong_claim_costs_time_and_nothing_else(path, hashed, field, size) ->
         "hyper_digest": bytes(32),
         "ends_digest": bytes(32),
     }
-    claim = subject.replace(verified, **{field: wrong[field]})
+    claim = subject.replace(verified_at(path, size), **{field: wrong[field]})
+    state = run(path, made, claim)
+    assert made[-1] == [2, 1, 3, 1], "every group was compared"
+    assert_same(path, state)
+
+
+def test_an_earlier_difference_is_named_before_a_later_gap(path, monkeypatch) -> None:
+    monkeypatch.setattr(subject, "_PART_EVENTS", 1)
+    put_row(path, "ends", u64(2), bytes(32))
+    remove_row(path, "ends", u64(6))
+    assert sentence_of_opening(path).startswith("the row ends/2 has the hyper digest 0000")
+
+
+def test_digests_are_read_back_by_version(database) -> None:
+    everything = [digest for digests in GROUPS for digest in digests]
+    for first in range(7):
+        for stop in range(first + 1, 8):
+            assert read_digests(database, first, stop) == b"".join(everything[first:stop])
+
+
+def test_a_version_without_a_row_is_damage(path) -> None:
+    remove_row(path, "log", u64(2))
     with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
-        _, head = read_meta(database)
-        state = replay(database, head, claim)
-        assert hashed[-4:] == [2, 1, 3, 1], "every group was compared"
-        assert state.view == replay(database, head).view
+        assert read_digests(database, 0, 2) == b"".join(GROUPS[0])
+        with pytest.raises(DamagedError, match="no row of log holds version 2"):
+            read_digests(database, 1, 4)
+        with pytest.raises(DamagedError, match="no row of log holds version 7"):
+            read_digests(database, 6, 8)
 
 
-def test_damage_below_what_was_verified_is_still_named(path) -> None:
+def test_damage_below_what_was_verified_is_still_named(path, made) -> None:
     verified = verified_at(path, 7)
     put_row(path, "ends", u64(2), bytes(32))
-    with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
-        _, head = read_meta(database)
-        with pytest.raises(DamagedError, match="the row ends/2 has the hyper digest 0000"):
-            replay(database, head, verified)
+    with pytest.raises(DamagedError, match="the row ends/2 has the hyper digest 0000"):
+        run(path, made, verified)

@@ -47,13 +47,12 @@ def test_the_rows_of_a_new_log() -> None:
 
 def test_the_rows_of_a_group_come_back() -> None:
     digests = [b"a" * 32, b"b" * 32]
-    log_put, end_put, head_put = rows.encode_group(3, digests, HEAD)
+    log_put, end_put, head_put = rows.encode_group(3, b"".join(digests), HEAD)
     assert log_put == ("log", u64(3), b"a" * 32 + b"b" * 32)
     assert end_put == ("ends", u64(4), b"y" * 32)
     assert head_put == ("default", b"head", rows.encode_head(HEAD))
     group = rows.decode_group(log_put[1:], end_put[1:])
     assert group == StoredGroup(3, b"a" * 32 + b"b" * 32, b"y" * 32)
-    assert group.event_digests() == digests
     assert group.end_version == 5
 
 

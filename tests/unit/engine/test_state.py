@@ -1,20 +1,17 @@
+"""What memory holds of a log: what replay makes is what accepting makes, and the bound is kept."""
+
 from hashlib import sha256
 
 import pytest
 
-from harness import events
+from harness import event, events
 from model import history_root
-from qed.engine.group import Plan, plan_group
-from qed.engine.state import State, View, empty_head
-from qed.trees import history, hyper
+from qed.engine.state import State, empty_head
+from qed.trees import hyper
 
 
 def empty_state() -> State:
-    return State(View(empty_head(b"i" * 16), None))
-
-
-def plan(state: State, digests: list[bytes]) -> Plan:
-    return plan_group(state.view.head, state.view.tree, state.frozen, digests)
+    return State(empty_head(b"i" * 16))
 
 
 def test_an_empty_log_stands_at_nothing() -> None:
@@ -25,67 +22,75 @@ def test_an_empty_log_stands_at_nothing() -> None:
 
 
 @pytest.mark.parametrize("sizes", [[1] * 20, [20], [3, 1, 9, 7]])
-def test_replayed_leaves_are_those_of_accepted_plans(sizes) -> None:
+def test_a_replayed_state_is_that_of_accepted_plans(sizes) -> None:
     accepted, replayed = empty_state(), empty_state()
     for size in sizes:
         start = accepted.size
-        digests = events(start, start + size)
-        accepted.accept(plan(accepted, digests))
-        replayed.freeze(digests)
-        replayed.end_group(accepted.view.head.hyper_digest)
-        assert replayed._levels == accepted._levels
+        digests = b"".join(events(start, start + size))
+        accepted.accept(accepted.plan(digests))
+        replayed.history.freeze(digests)
+        roots = replayed.hyper.extend(digests, [size])
+        replayed.end_groups(roots)
+        assert roots == accepted.head.hyper_digest == replayed.hyper.root
         assert replayed.ends_digest == accepted.ends_digest
-        assert replayed.history_root() == accepted.view.head.history_digest
+        assert replayed.history_root() == accepted.head.history_digest
         assert replayed.history_root() == history_root(events(0, start + size), start + size - 1)
     assert replayed.size == accepted.size == 20
 
 
 def test_a_replayed_state_shows_nothing_before_it_stands_somewhere() -> None:
     state, other = empty_state(), empty_state()
-    other.accept(plan(other, events(0, 4)))
-    state.freeze(events(0, 4))
-    assert state.view.head.size == 0
-    state.stand_at(other.view.head, other.view.tree)
-    assert state.view == other.view
-
-
-def test_frozen_nodes_are_read_by_position() -> None:
-    state = empty_state()
-    state.freeze(events(0, 6))
-    leaves = [history.leaf_hash(digest, version) for version, digest in enumerate(events(0, 6))]
-    pair = history.inner_hash(leaves[2], leaves[3], (2, 1))
-    assert state.frozen([(5, 0), (2, 1)]) == [leaves[5], pair]
-    assert state.frozen([]) == []
-
-
-@pytest.mark.parametrize("position", [(6, 0), (6, 1)])
-def test_a_node_that_is_not_frozen_is_a_bug(position) -> None:
-    state = empty_state()
-    state.freeze(events(0, 6))
-    with pytest.raises(AssertionError, match="not frozen yet"):
-        state.frozen([position])
+    other.accept(other.plan(b"".join(events(0, 4))))
+    state.history.freeze(b"".join(events(0, 4)))
+    assert state.head.size == 0
+    state.stand_at(other.head)
+    assert state.head == other.head
 
 
 def test_a_plan_cannot_be_accepted_twice() -> None:
     state = empty_state()
-    made = plan(state, events(0, 2))
+    made = state.plan(event(0))
     state.accept(made)
-    with pytest.raises(AssertionError, match="not the next one"):
+    with pytest.raises(ValueError, match="after 1 events"):
         state.accept(made)
-
-
-def test_an_older_view_stays_as_it_was() -> None:
-    state = empty_state()
-    state.accept(plan(state, events(0, 3)))
-    view = state.view
-    state.accept(plan(state, events(3, 9)))
-    assert view.head.size == 3
-    assert hyper.get(view.tree, events(3, 4)[0]) is None
-    assert history.root(state.frozen, 2) == view.head.history_digest
+    assert state.head.size == 1
 
 
 def test_the_ends_are_counted_in_order() -> None:
     state = empty_state()
-    state.end_group(b"a" * 32)
-    state.end_group(b"b" * 32)
-    assert state.ends_digest == sha256(b"a" * 32 + b"b" * 32).digest()
+    state.end_groups(b"a" * 32)
+    state.end_groups(b"b" * 32 + b"c" * 32)
+    assert state.ends_digest == sha256(b"a" * 32 + b"b" * 32 + b"c" * 32).digest()
+
+
+class Trees:
+    """Both trees as the bound sees them."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self.memory_bytes = memory_bytes
+        self.budget_bytes: int | None = None
+        self.kept: list[int] = []
+
+    def forget(self, keep_bytes: int) -> int:
+        self.kept.append(keep_bytes)
+        freed = max(0, self.memory_bytes - max(keep_bytes, 10))  # ten can never be let go of
+        self.memory_bytes -= freed
+        return freed
+
+
+@pytest.mark.parametrize(
+    ("history", "hyper_bytes", "kept", "budget"),
+    [
+        (40, 50, [], 60),  # both fit: the hyper tree may take what is left
+        (60, 50, [50], 50),  # digests go first
+        (60, 95, [5], 90),  # some digests always stay
+        (60, 120, [0], 90),  # and the hyper tree goes to its pages
+    ],
+)
+def test_the_bound_of_memory_is_shared(history, hyper_bytes, kept, budget) -> None:
+    state = State(empty_head(b"i" * 16), cache_bytes=100)
+    digests, tree = Trees(history), Trees(hyper_bytes)
+    state.history, state.hyper = digests, tree  # type: ignore[assignment]
+    state.trim()
+    assert digests.kept == kept
+    assert tree.budget_bytes == budget
