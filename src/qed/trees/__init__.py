@@ -5,5 +5,7 @@ function needs it is given, and where it needs stored nodes it asks a reader onc
 shares no code with the prover, so that each judges the other. Reading order: `values` (the shapes
 that everybody passes around), `history` (the append-only tree: what was added, in which order),
 `hyper` (the map from an event's digest to its newest version), `verify` (how anyone checks a
-proof, on hashlib alone; it can be read first), `paths` (proofs without their positions).
+proof, on hashlib alone; it can be read first), `paths` (proofs without their positions), `kernel`
+(both trees as objects that take whole groups: `twin` in plain Python, `_kernel` in C; which of the
+two is used, once `kernel_check` has asked it questions with known answers).
 """

@@ -5,6 +5,7 @@
 what each class and function does.
 """
 
+cimport cython
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
 

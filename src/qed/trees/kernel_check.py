@@ -1,0 +1,194 @@
+"""Questions to a kernel whose answers are known: what stands between a wrong kernel and a log.
+
+A kernel that was built for another processor, by a compiler with a fault or from half a source may
+load and hash wrongly. So one log of 480 events is told to it, with the cases that go wrong first:
+digests that share long beginnings, events that come again, groups of one and of many, plans on
+plans. What it answers is hashed and compared with the constants below, which the readable twin
+gives (a test computes them again, with the twin and with the vectors of QED). Takes a few
+milliseconds on a native kernel.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from types import ModuleType
+from typing import Any
+
+from qed.trees.values import DIGEST_BYTES
+
+# What a right kernel answers, section by section; from the readable twin.
+ANSWERS = {
+    "hashes": "008f98694a0ac3f4d3f0201ce5a8698903a7c90431df4524c63513752a7afff2",
+    "history roots": "c7cdfe105ad1186a081110521ca4fdf2a1e6347d749aaa59696aabefbeeebffd",
+    "history proofs": "285b758bbb8950e534c562a6407b84e34b3d649b5882cd68b99bd64a771e8e26",
+    "hyper roots": "bd1d5ba29c3c62483e4cd7a5fdc7120176fcaece97620fa51cfb82c5c77739f6",
+    "hyper walks": "d8da3461d4ab97d737c60978a7c5b66c5b439bccfbc35dd5ee6421ec7433b828",
+}
+
+
+def find_fault(kernel: ModuleType) -> str | None:
+    """Return what a kernel does wrongly, as a sentence; None when all its answers are right.
+
+    Nothing that the kernel raises gets out: that is an answer too.
+    """
+    for name, ask in SECTIONS.items():
+        try:
+            answer = ask(kernel)
+        except Exception as error:  # noqa: BLE001  # whatever it is, this kernel is not used
+            return f"its {name} failed: {type(error).__name__}: {error}"
+        if answer != ANSWERS[name]:
+            return f"its {name} differ from the known ones"
+    return None
+
+
+def groups() -> list[bytes]:
+    """Return the log that a kernel is asked about: the digests of each group, end to end."""
+    digests = list(_digests())
+    made: list[bytes] = []
+    sizes = (1, 1, 2, 3, 1, 64, 65, 7, 130, 1, 205)
+    start = 0
+    for size in sizes:
+        made.append(b"".join(digests[start : start + size]))
+        start += size
+    if start != len(digests):
+        raise AssertionError("the groups are not these digests")
+    return made
+
+
+_LONG_AGO = 200  # events
+
+
+def _digests() -> Iterator[bytes]:
+    """Yield 480 digests: spread ones, near ones, and ones that were there before."""
+    for i in range(480):
+        spread = sha256(b"%d" % i).digest()
+        match i % 8:
+            case 3:  # shares its first 8 to 255 bits with one before it
+                yield _near(sha256(b"%d" % (i - 3)).digest(), 8 + i * 37 % 248)
+            case 5:  # shares five bytes with every one of its kind: a crowd far down
+                yield b"crowd" + spread[5:]
+            case 6 if i > _LONG_AGO:  # came before, in another group
+                yield sha256(b"%d" % ((i - _LONG_AGO) // 8 * 8)).digest()
+            case 7:  # came just before, mostly in the same group
+                yield sha256(b"%d" % (i - 7)).digest()
+            case _:
+                yield spread
+
+
+def _near(digest: bytes, shared_bits: int) -> bytes:
+    """Return a digest that shares exactly so many bits with the given one, and has its end."""
+    flipped = int.from_bytes(digest, "big") ^ 1 << 255 - shared_bits
+    return flipped.to_bytes(DIGEST_BYTES, "big")
+
+
+def _hash(answers: Sequence[bytes | int | None]) -> str:
+    """Return one hash over answers, each with its length."""
+    total = sha256()
+    for answer in answers:
+        text = answer if isinstance(answer, bytes) else repr(answer).encode()
+        total.update(len(text).to_bytes(8, "big") + text)
+    return total.hexdigest()
+
+
+def _ask_hashes(kernel: ModuleType) -> str:
+    lengths = [0, 1, 42, 55, 56, 63, 64, 66, 74, 98, 119, 120, 300]
+    messages = [bytes(i * n % 256 for i in range(n)) for n in lengths]
+    return _hash(kernel.sha256_many(messages))
+
+
+def _told_history(kernel: ModuleType) -> tuple[Any, list[bytes]]:
+    """Return a history tree with all groups in it, every second planned on the one before it."""
+    tree = kernel.History()
+    roots: list[bytes] = []
+    waiting = None
+    for group in groups():
+        plan = tree.plan(group, waiting)
+        roots.append(plan.roots)
+        if waiting is None:
+            waiting = plan
+        else:
+            tree.accept(waiting)
+            tree.accept(plan)
+            waiting = None
+    tree.accept(waiting)
+    return tree, roots
+
+
+def _ask_history_roots(kernel: ModuleType) -> str:
+    tree, roots = _told_history(kernel)
+    replayed = kernel.History()
+    replayed.freeze(b"".join(groups()))
+    answers: list[bytes | int | None] = [*roots, tree.size, replayed.size]
+    answers += [tree.root(version) for version in range(0, tree.size, 7)]
+    answers += [replayed.root(version) for version in range(0, tree.size, 13)]
+    answers += [tree.digest(version) for version in range(0, tree.size, 5)]
+    return _hash(answers)
+
+
+def _ask_history_proofs(kernel: ModuleType) -> str:
+    tree, _ = _told_history(kernel)
+    pairs = [(a, b) for a in range(0, tree.size, 37) for b in range(a, tree.size, 29)]
+    answers = [tree.prove_membership(a, b) for a, b in pairs]
+    answers += [tree.prove_incremental(a, b) for a, b in pairs]
+    return _hash(answers)
+
+
+def _told_hyper(kernel: ModuleType) -> tuple[Any, list[bytes]]:
+    history, _ = _told_history(kernel)
+    tree = kernel.Hyper(history)
+    roots = [tree.root]
+    first, waiting = 0, None
+    for group in groups():
+        plan = tree.plan(group, first, waiting)
+        roots.append(plan.root)
+        first += len(group) // DIGEST_BYTES
+        if waiting is None:
+            waiting = plan
+        else:
+            tree.accept(waiting)
+            tree.accept(plan)
+            waiting = None
+    tree.accept(waiting)
+    return tree, [*roots, tree.root]
+
+
+def _ask_hyper_roots(kernel: ModuleType) -> str:
+    tree, roots = _told_hyper(kernel)
+    history, _ = _told_history(kernel)
+    replayed = kernel.Hyper(history)
+    counts = array("Q", [len(group) // DIGEST_BYTES for group in groups()])
+    extended = replayed.extend(b"".join(groups()), counts)
+    return _hash([*roots, tree.size, extended, replayed.root, replayed.size])
+
+
+def _ask_hyper_walks(kernel: ModuleType) -> str:
+    tree, _ = _told_hyper(kernel)
+    history, _ = _told_history(kernel)
+    built = kernel.Hyper(history)
+    built.build(_ends())
+    asked = [group[i : i + DIGEST_BYTES] for group in groups() for i in range(0, len(group), 320)]
+    asked += [_near(digest, bits) for bits, digest in enumerate(asked)]
+    answers: list[bytes | int | None] = []
+    for each in (tree, built):
+        answers += [part for digest in asked for part in each.walk(digest)]
+    return _hash(answers)
+
+
+def _ends() -> bytes:
+    """Return the bitmap of the versions that end a group."""
+    bits, size = 0, 0
+    for group in groups():
+        size += len(group) // DIGEST_BYTES
+        bits |= 1 << size - 1
+    return bits.to_bytes(-(-size // 8), "little")
+
+
+SECTIONS: dict[str, Callable[[ModuleType], str]] = {
+    "hashes": _ask_hashes,
+    "history roots": _ask_history_roots,
+    "history proofs": _ask_history_proofs,
+    "hyper roots": _ask_hyper_roots,
+    "hyper walks": _ask_hyper_walks,
+}
