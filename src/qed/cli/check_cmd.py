@@ -31,17 +31,35 @@ Nothing is written, unless the derived index is to be made again. The database m
 @click.argument("path", type=values.PATH, required=False)
 @flag("--db-path", type=values.PATH, help="The database, when it is not named as an argument.")
 @flag("--rebuild-index", type=values.BOOL, default=False, help="Make the derived index again.")
+@flag(
+    "--cache-size",
+    type=values.Size(values.MIB, values.TIB),
+    show_default="1GiB",
+    help="Memory for both trees; beyond it they are on disk while it runs.",
+)
 @click.pass_context
-def check(ctx: click.Context, path: Path | None, db_path: Path | None, rebuild_index: bool) -> None:  # noqa: FBT001 - click passes by name
+def check(
+    ctx: click.Context,
+    path: Path | None,
+    db_path: Path | None,
+    rebuild_index: bool,  # noqa: FBT001 - click passes by name
+    cache_size: int | None,
+) -> None:
     """Check the database and print what it holds."""
     if path is not None and db_path is not None and path != db_path:
         raise click.UsageError("say the path once: as an argument or with --db-path", ctx)
     with server_part():
-        from qed.engine.check import check as check_log  # noqa: PLC0415 - not in a plain install
+        from qed.engine.check import CACHE_BYTES  # noqa: PLC0415 - not in a plain install
+        from qed.engine.check import check as check_log  # noqa: PLC0415
     target = path or db_path or paths.default_db_path()
     _remark_pending(target)
     with progress_bar("checking", unit="events") as progress:
-        report = check_log(target, rebuild_index=rebuild_index, progress=progress)
+        report = check_log(
+            target,
+            rebuild_index=rebuild_index,
+            progress=progress,
+            cache_bytes=cache_size or CACHE_BYTES,
+        )
     if output.wants_json(ctx):
         output.emit_document(_document(target, report))
     else:

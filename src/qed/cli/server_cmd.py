@@ -86,7 +86,7 @@ def server_flags() -> list[Inherited]:
 
 
 def _limit_flags() -> list[Inherited]:
-    """Return the flags of `LIMIT_FIELDS`."""
+    """Return the flags of `LIMIT_FIELDS`, and the bound of memory."""
     queue = values.Count(100_000_000)
     time = values.Duration(at_least_s=0.001, at_most_s=24 * 3600)
     return [
@@ -106,6 +106,14 @@ def _limit_flags() -> list[Inherited]:
             "--max-connections",
             values.Count(1_000_000),
             "Open connections of each port; above: 503.",
+        ),
+        shared(
+            "--cache-size",
+            type=values.Size(values.MIB, values.TIB),
+            default=None,
+            show_default="1GiB",
+            heading="Limits",
+            help="Memory for both trees; beyond it they are on disk too.",
         ),
         _limit("--read-timeout", time, "Time for a request to be whole; after: 408."),
         _limit("--drain-timeout", time, "Time that a stop leaves to what is in flight."),
@@ -157,6 +165,7 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
     from qed.server.config import ServerConfig  # noqa: PLC0415 - not in a plain install
 
     db_path: Path = flags["db_path"] or paths.default_db_path()
+    cache = {} if flags["cache_size"] is None else {"cache_bytes": flags["cache_size"]}
     limits = {field: flags[_parameter(name)] for name, field in LIMIT_FIELDS.items()}
     return ServerConfig(
         db_path=db_path,
@@ -172,6 +181,7 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
         tls_cert_path=flags["tls_cert_path"],
         tls_key_path=flags["tls_key_path"],
         limits=WebLimits(**limits),
+        **cache,
     )
 
 

@@ -19,6 +19,8 @@ from qed.trees.values import DIGEST_BYTES
 
 MAX_VERSION = 2**64 - 1
 
+MIB, TIB = 2**20, 2**40
+
 _UNIT_S = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -29,9 +31,9 @@ _UNIT_S = {
     "m": 60.0,
     "h": 3600.0,
 }
-_UNIT_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_UNIT_BYTES = {"B": 1, "KiB": 2**10, "MiB": MIB, "GiB": 2**30, "TiB": TIB}
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
-_SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
+_SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|TiB)")
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _DECIMAL = re.compile(r"[0-9]{1,20}")
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})

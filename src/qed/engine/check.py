@@ -28,7 +28,7 @@ from qed.engine.state import CACHE_BYTES
 from qed.errors import LockedError, NotFoundError
 from qed.trees.values import DIGEST_BYTES
 
-__all__ = ["Report", "check", "count_shared", "holds_engine_files", "read_head"]
+__all__ = ["CACHE_BYTES", "Report", "check", "count_shared", "holds_engine_files", "read_head"]
 
 
 @dataclass(frozen=True, slots=True)

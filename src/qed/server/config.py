@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qed.engine.state import CACHE_BYTES
 from qed.errors import MalformedError
 from qed.signing.keys import default_key_path
 from qed.web.limits import WebLimits
@@ -26,6 +27,7 @@ class ServerConfig:
     enable_tls: bool = False  # on the data and the management port
     tls_cert_path: Path | None = None
     tls_key_path: Path | None = None
+    cache_bytes: int = CACHE_BYTES  # memory for both trees, about; the rest is on disk
     limits: WebLimits = field(default_factory=WebLimits)
 
     def __post_init__(self) -> None:

@@ -82,6 +82,10 @@ class MeasuredLog(Protocol):
     def head(self) -> Head:
         """Where the log stands."""
 
+    @property
+    def memory_bytes(self) -> int:
+        """What its trees take of memory."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metrics(Collector):
@@ -157,6 +161,8 @@ class Metrics(Collector):
             "qed_add_duration_seconds",
             "From an add request's arrival to its events being on disk.",
         )
+        trees = self.log.memory_bytes
+        yield _gauge("qed_trees_bytes", "Memory that both trees take.", trees)
         size = size_of_files(self.db_path)
         yield _gauge("qed_database_bytes", "Bytes of the database's own files.", size)
         build = GaugeMetricFamily("qed_build_info", "This program's version.", labels=["version"])

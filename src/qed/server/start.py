@@ -26,6 +26,7 @@ from qed.errors import ConflictError, LockedError, NotFoundError, QedError, Stop
 from qed.server.config import ServerConfig
 from qed.server.sites import ADVERTISE_FLAG, Places, assemble, bind_places, open_tls
 from qed.signing.keys import format_public, open_private_key
+from qed.trees import kernel
 from qed.web.addresses import Address
 from qed.web.run import run
 from qed.web.stop import Stop
@@ -70,6 +71,7 @@ def serve(
         #    that were interrupted.
         _announce_swap(finish_pending(config.db_path), announce)
         clean_leftovers(config.db_path)
+        _announce_twin(announce)
         # 5. The log. Opening it recomputes what it holds.
         try:
             log = stack.enter_context(_open_log(config, announce, stop))
@@ -118,6 +120,12 @@ def _open_key(path: Path, announce: Announce) -> None:
         announce(f"warning: others can read the signing key {path}; chmod 600 it")
 
 
+def _announce_twin(announce: Announce) -> None:
+    """Say why the log is slower than it could be, when it is."""
+    if kernel.WHY_TWIN:
+        announce(f"warning: running on the {kernel.NAME}, many times slower: {kernel.WHY_TWIN}")
+
+
 @contextlib.contextmanager
 def _hold(path: Path) -> Iterator[None]:
     """Hold the database's lock; a refusal names the process that has it."""
@@ -156,6 +164,7 @@ def _open_log(config: ServerConfig, announce: Announce, stop: Stop) -> Log:
         group_events=config.limits.request_events,
         queue_events=config.limits.queue_events,
         queue_requests=config.limits.queue_requests,
+        cache_bytes=config.cache_bytes,
     )
     try:
         if not holds_engine_files(config.db_path):

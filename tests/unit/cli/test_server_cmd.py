@@ -30,6 +30,7 @@ MANUAL = shlex.split(
 )
 
 LIMIT_FLAGS = server_cmd.LIMIT_FIELDS
+MEMORY_FLAG = "--cache-size"
 
 
 @pytest.fixture(name="served")
@@ -67,7 +68,7 @@ def test_every_flag_that_changes_something_reaches_the_server(run, served):
     words += " --raft-addr e:5 --db-path /f --private-key-path /g --origin h --node-id i"
     words += " --enable-tls --tls-cert-path /j --tls-key-path /k"
     words += " --max-body 1MiB --max-request-events 2 --max-queue-events 3 --max-queue-requests 4"
-    words += " --max-connections 5 --read-timeout 6s --drain-timeout 7ms"
+    words += " --cache-size 64MiB --max-connections 5 --read-timeout 6s --drain-timeout 7ms"
 
     run("server", "start", *words.split())
 
@@ -84,6 +85,7 @@ def test_every_flag_that_changes_something_reaches_the_server(run, served):
         enable_tls=True,
         tls_cert_path=Path("/j"),
         tls_key_path=Path("/k"),
+        cache_bytes=64 * 2**20,
         limits=WebLimits(
             body_bytes=2**20,
             request_events=2,
@@ -164,6 +166,7 @@ def test_what_the_server_refuses_is_told(run, monkeypatch):
         ["--enable-profiling=maybe"],
         ["--max-body", "1048576"],
         ["--max-body", "1023B"],
+        ["--cache-size", "1023KiB"],
         ["--max-body", "2GiB"],
         ["--max-request-events", "0"],
         ["--max-request-events", "200001"],
@@ -204,7 +207,7 @@ def test_the_limits_have_a_heading_of_their_own(run):
     text = run("server", "start", "--help").text
     part = text[text.index("\nLimits:") : text.index("\nAccepted as in QED")]
 
-    assert {word for word in part.split() if word.startswith("--")} == set(LIMIT_FLAGS)
+    assert {word for word in part.split() if word.startswith("--")} == {*LIMIT_FLAGS, MEMORY_FLAG}
 
 
 def test_each_limits_flag_stands_beside_it_in_the_docs():
@@ -224,6 +227,6 @@ def test_what_help_says_of_the_address_that_clients_are_told_is_what_they_are_to
 def test_every_flag_of_the_specification_is_tried_above():
     names = {flag.opts[0] for flag in server_cmd.server_flags()}
 
-    assert names - {"--origin", "--http-advertise-addr", *LIMIT_FLAGS} == {
+    assert names - {"--origin", "--http-advertise-addr", *LIMIT_FLAGS, MEMORY_FLAG} == {
         word for word in DOCUMENTED if word.startswith("--") and word != "--log"
     }

@@ -46,6 +46,7 @@ QEDS = {
 @dataclass
 class StillLog:
     head: Head
+    memory_bytes: int = 0
 
 
 def still(size: int) -> StillLog:
@@ -108,6 +109,7 @@ def test_each_request_of_a_server_is_counted_once(tmp_path: Path) -> None:
     assert found["qed_adds_waiting"] == 0
     assert found['qed_http_answers{port="data",status="400"}'] == 1
     assert found['qed_http_answers{port="data",status="201"}'] == 3
+    assert found["qed_trees_bytes"] > 0
     assert found["qed_database_bytes"] > 0
     assert found["process_resident_memory_bytes"] > 0
 
