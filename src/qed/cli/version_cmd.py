@@ -9,6 +9,7 @@ import click
 
 from qed.cli import output
 from qed.cli.groups import Command
+from qed.trees import kernel
 from qed.version import VERSION
 
 _PARTS = ("rocksdict", "uvicorn", "httpx2", "cryptography")
@@ -19,8 +20,11 @@ _PARTS = ("rocksdict", "uvicorn", "httpx2", "cryptography")
 )
 @click.pass_context
 def version(ctx: click.Context) -> None:
-    """Print the version, Python's, the platform's, and the libraries that matter."""
+    """Print the version, Python's, the platform's, the kernel's, and the libraries that matter."""
     parts = {"python": platform.python_version(), "platform": platform.platform()}
+    parts["kernel"] = kernel.NAME
+    if kernel.WHY_TWIN:
+        parts["why-twin"] = kernel.WHY_TWIN
     for name in _PARTS:
         try:
             parts[name] = importlib.metadata.version(name)

@@ -2,7 +2,10 @@
 
 from importlib.metadata import version
 
+import pytest
+
 from qed.cli import version_cmd
+from qed.trees import kernel
 from qed.version import VERSION
 
 
@@ -22,3 +25,19 @@ def test_what_is_not_installed_is_said(run, monkeypatch):
     monkeypatch.setattr(version_cmd, "_PARTS", ("no-such-thing",))
 
     assert run("version").text.endswith("\nno-such-thing: not installed\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("native (sha_ni)", ""), ("twin (pure Python)", "the native kernel is not built")],
+)
+def test_the_kernel_and_why_it_is_the_twin(run, monkeypatch, name, why):
+    monkeypatch.setattr(kernel, "NAME", name)
+    monkeypatch.setattr(kernel, "WHY_TWIN", why)
+
+    text = run("version").text
+    document = run("version", "--json").document
+
+    assert f"\nkernel: {name}\n" in text
+    assert ("why-twin: the native kernel is not built\n" in text) == bool(why)
+    assert (document["kernel"], document.get("why-twin", "")) == (name, why)

@@ -87,6 +87,7 @@ class Running:
 
     config: ServerConfig
     announced: list[str] = field(default_factory=list)
+    about_the_kernel: list[str] = field(default_factory=list)
     stop: Stop = field(default_factory=Stop)
     outcome: list[BaseException | None] = field(default_factory=list)
     ready: threading.Event = field(default_factory=threading.Event)
@@ -102,7 +103,7 @@ class Running:
         try:
             serve(
                 self.config,
-                announce=self.announced.append,
+                announce=self._announce,
                 stop=self.stop,
                 on_ready=self._take_places,
             )
@@ -111,6 +112,10 @@ class Running:
             self.outcome.append(error)
         finally:
             self.ready.set()
+
+    def _announce(self, line: str) -> None:
+        about_the_kernel = line.startswith("warning: running on the ")
+        (self.about_the_kernel if about_the_kernel else self.announced).append(line)
 
     def _take_places(self, places: Places) -> None:
         self.places = places

@@ -30,6 +30,7 @@ from qed.errors import (
 )
 from qed.server.config import ServerConfig
 from qed.server.start import serve
+from qed.trees import kernel
 from qed.web.limits import WebLimits
 from qed.web.stop import Stop
 from serving import DEADLINE_S, Wire, ask, eventually
@@ -66,6 +67,18 @@ def test_a_first_start_makes_a_key_and_a_log_and_says_so(tmp_path: Path) -> None
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert server.announced[-2:] == ["stopping: answering what is in flight", "stopped"]
     assert not any(key.read_bytes()[:32].hex() in line for line in server.announced)
+
+
+@pytest.mark.parametrize("why", ["", "the native kernel is not built"])
+def test_a_start_without_the_native_kernel_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(kernel, "NAME", "twin (pure Python)")
+    monkeypatch.setattr(kernel, "WHY_TWIN", why)
+    with running(local(tmp_path / "db")) as server:
+        told = server.about_the_kernel
+    line = f"warning: running on the twin (pure Python), many times slower: {why}"
+    assert told == ([line] if why else [])
 
 
 def test_a_second_start_goes_on_with_the_same_log(tmp_path: Path) -> None:
@@ -254,7 +267,10 @@ def opening(path: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", OPENING, str(path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:
-        assert process.stdout.readline().startswith("opening the log: 1 of 2 events")
+        line = process.stdout.readline()
+        if line.startswith("warning: running on the twin"):
+            line = process.stdout.readline()
+        assert line.startswith("opening the log: 1 of 2 events")
         yield process
 
 
