@@ -162,6 +162,14 @@ def ask(
         return wire.ask(method, path, body, headers)
 
 
+def admitted(port: int) -> bool:
+    """Return whether a new connection is let in; the server has a route `GET /echo`."""
+    try:
+        return ask(port, "GET", "/echo").status == 200
+    except OSError:
+        return False
+
+
 def eventually(condition: Callable[[], bool], what: str) -> None:
     """Poll a condition that has no signal of its own; fail after a deadline."""
     waiting = threading.Event()

@@ -56,6 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._whole = False  # nothing is missing of any request that has begun
         self._refused = False  # nothing more is read
         self._deadline: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None  # runs while nobody fetches our answers
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or answer 503 when there are as many as there may be."""
@@ -72,6 +73,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._disarm_deadline()
         self._unset_keepalive_if_required()
+        if self._patience is not None:
+            self._patience.cancel()
         if not self.connections:
             self.server_state.empty.set()
 
@@ -132,6 +135,18 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() and self._deadline is None:
             seconds = self._limits.keep_alive_s
             self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        """Write no more for now; a client that does not read may not hold its answers for ever."""
+        super().pause_writing()
+        self._patience = self.loop.call_later(self._limits.keep_alive_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on writing: the client reads."""
+        super().resume_writing()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection; one whose client does not read would never end by itself."""

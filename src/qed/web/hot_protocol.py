@@ -2,13 +2,14 @@
 
 In front of the parser, and only between two requests: while nothing else is in work on this
 connection, what arrives is looked up in the `HotTable`. One hot request is in work at a time, and
-what comes behind it waits unread, so answers keep their order. Whatever is unusual (a head that is
+what comes behind it is queued, so answers keep their order. Whatever is unusual (a head that is
 not hot, a body that is late, a client that does not read, a stop) is fed to the parser and goes
 the way of `guard`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -54,6 +55,23 @@ class HotState(GuardState):
         return STATUS_LINE[answer.status] + lines
 
 
+class _HotCycle:
+    """A hot request in work, to everybody who looks at the newest cycle of a connection.
+
+    What comes behind it is read by the parser and queued by uvicorn as behind any other request.
+    """
+
+    __slots__ = ("disconnected", "head", "keep_alive", "message_event", "response_complete")
+    more_body = response_started = False
+
+    def __init__(self) -> None:
+        self.head: HotHead | None = None
+        self.keep_alive = True
+        self.response_complete = True
+        self.disconnected = False
+        self.message_event = asyncio.Event()
+
+
 class HotProtocol(GuardedProtocol):
     """One connection; an `Asker` for the hot request that is in work on it."""
 
@@ -62,21 +80,18 @@ class HotProtocol(GuardedProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         """Start with nothing in work."""
         super().__init__(*arguments, **named)
-        self.is_busy = False  # a hot request is in work
-        self._head: HotHead | None = None  # its head, or that of the last one
-        self._taking = False  # its handler has not returned yet
-        self._rest = b""  # what came behind it
-        self._ended = False  # nothing more will come behind that
+        self._hot = _HotCycle()
         self._parts: list[bytes] = []  # a hot request that is not whole yet
         self._missing_bytes = 0  # of these
         self._active_s = 0.0  # when the last hot request was answered
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether a hot request is in work."""
+        return not self._hot.response_complete
+
     def data_received(self, data: bytes) -> None:
         """Work on the hot requests; feed the parser with everything else."""
-        if self.is_busy:
-            self._rest += data
-            self.flow.pause_reading()
-            return
         if self._missing_bytes:
             self._parts.append(data)
             self._missing_bytes -= len(data)
@@ -111,75 +126,61 @@ class HotProtocol(GuardedProtocol):
             if not self._work(head, data[body_start:stop]):
                 break
             start = stop
-            if self.is_busy:
-                self._rest = data[start:]
-                return b""
             if start == len(data) or not self._is_between():
                 break
         return data[start:] if start else data
 
     def _work(self, head: HotHead, body: bytes) -> bool:
         """Return whether the handler has taken the request."""
-        self.is_busy = self._taking = True
-        self._head = head
+        hot, before = self._hot, self.cycle
+        hot.head, hot.keep_alive, hot.response_complete = head, True, False
+        self.cycle = hot  # type: ignore[assignment]  # as much of one as anybody looks at
         try:
             if not head.handler(body, self):
-                self.is_busy = False
+                hot.response_complete = True
+                self.cycle = before
                 return False
         except Exception as error:  # noqa: BLE001  # one bug fails one request
             self.fail(error)
-        finally:
-            self._taking = False
-        self._raw_bytes = 0  # line ends that stood before it
+        self._raw_bytes = 0  # of line ends that stood before it
         if self._deadline is not None:
             self._disarm_deadline()
         return True
 
     def answer(self, status: int, content_type: bytes, body: bytes) -> None:
-        """Answer the hot request in work, then go on with what came behind it."""
-        self.server_state.application.answers[status] += 1
-        self._write(self.server_state.answer_head(status, content_type), body, len(body))
+        """Answer the hot request in work."""
+        state = self.server_state
+        state.application.answers[status] += 1
+        head = state.answer_head(status, content_type)
+        end = b"\r\n\r\n" if self._hot.keep_alive else _CLOSE
+        self._write(b"%b%d%b%b" % (head, len(body), end, body))
 
     def fail(self, error: Exception) -> None:
         """Answer the hot request in work as the application answers what a handler raised."""
-        application, head = self.server_state.application, self._head
+        application, head = self.server_state.application, self._hot.head
         if head is None:
             raise AssertionError("there is no request to answer")
         answer = application.answer_failure(error, head.path, head.headers)
-        self._write(self.server_state.format_head(answer), answer.body)
+        end = b"\r\n\r\n" if self._hot.keep_alive else _CLOSE
+        self._write(self.server_state.format_head(answer) + end + answer.body)
         if isinstance(error, FatalError):
             application.on_fatal(error)
 
-    def _write(self, head: bytes, body: bytes, length: int | None = None) -> None:
-        """Write an answer whose head lacks its end, and its length when that is given."""
-        self.is_busy = False
+    def _write(self, data: bytes) -> None:
+        """Write a whole answer; then let what came behind its request have its turn."""
+        self._hot.response_complete = True
         if self.transport.is_closing():
-            self._rest = b""
             return
-        close = (self.server_state.draining or self._ended) and not self._rest
-        end = _CLOSE if close else b"\r\n\r\n"
-        if length is None:
-            self.transport.write(head + end + body)
-        else:
-            self.transport.write(b"%b%d%b%b" % (head, length, end, body))
-        if close:
+        self.transport.write(data)
+        if not self._hot.keep_alive:
             self.transport.close()
             self.on_response_complete()
-            return
-        self._active_s = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._await_next(self.timeout_keep_alive)
-        if not self._taking:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """Read what came behind the request that was just answered."""
-        self.flow.resume_reading()
-        if self._rest:
-            rest, self._rest = self._rest, b""
-            self.data_received(rest)
-        if self._ended and not self.is_busy and not self.eof_received():
-            self.transport.close()
+        elif self.pipeline or self.flow.read_paused:
+            self.on_response_complete()
+        else:
+            self._active_s = self.loop.time()
+            if self.timeout_keep_alive_task is None and not self._begun:
+                self._await_next(self.timeout_keep_alive)
 
     def _await_parts(self, part: bytes, missing_bytes: int) -> None:
         """Gather the rest of a hot request, within the deadline of any other."""
@@ -202,28 +203,19 @@ class HotProtocol(GuardedProtocol):
         super()._deadline_passed()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer what is in work or waits behind it, although no more will come."""
-        if self.is_busy and self.transport.get_extra_info("sslcontext") is None:
-            self._ended = True
-            return True
+        """Answer what is whole, although no more will come."""
         self._give_up_parts()
         return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what nobody waits for; a request in work goes on."""
-        self._rest = b""
+        """Forget what is not whole; a request in work goes on."""
         self._join_parts()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Let the answer in work be the last one, or close as any other connection."""
-        if not self.is_busy:
-            self._give_up_parts()
-            super().shutdown()
-
-    def _close_if_idle(self) -> None:
-        if not self.is_busy:
-            super()._close_if_idle()
+        """Close when nothing is in flight."""
+        self._give_up_parts()
+        super().shutdown()
 
     def _await_next(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(

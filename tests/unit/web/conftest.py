@@ -1,13 +1,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+import echoing
+from qed.web.application import Application
+
+Making = Callable[..., Application]
+
+
+@pytest.fixture(params=["ordinary", "hot"])
+def application(request: pytest.FixtureRequest) -> Making:
+    """What makes an application that gives back what it is sent, without and with short cuts."""
+    hot = echoing.HotEcho() if request.param == "hot" else None
+    return functools.partial(echoing.application, hot=hot)
 
 
 def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
