@@ -31,6 +31,7 @@ COMMANDS = {
     "restore": ("qed.cli.restore_cmd", "Bring a database back from a backup."),
     "check": ("qed.cli.check_cmd", "Recompute every root of a database from its events."),
     "verify": ("qed.cli.verify_cmd", "Verify a saved proof without a server."),
+    "workload": ("qed.cli.workload_cmd", "Put load on a log server and check its answers."),
     "generate": ("qed.cli.generate_cmd", "Make signing keys and certificates."),
     "dev": ("qed.cli.dev_cmd", "Run everything on this machine, to play with."),
     "version": ("qed.cli.version_cmd", "Say which version this is."),

@@ -152,20 +152,22 @@ class Size(click.ParamType[int]):
 
 
 class Count(click.ParamType[int]):
-    """How many of something: at least one, in plain decimal."""
+    """How many of something, in plain decimal."""
 
     name = "number"
 
-    def __init__(self, at_most: int) -> None:
-        """Take 1 to `at_most`, both included."""
+    def __init__(self, at_most: int, at_least: int = 1) -> None:
+        """Take `at_least` to `at_most`, both included."""
+        self.at_least = at_least
         self.at_most = at_most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number."""
         if isinstance(value, int):
             return value
-        if _DECIMAL.fullmatch(value) is None or not 1 <= int(value) <= self.at_most:
-            self.fail(f"{value!r} is not a number from 1 to {self.at_most}", param, ctx)
+        if _DECIMAL.fullmatch(value) is None or not self.at_least <= int(value) <= self.at_most:
+            low, high = self.at_least, self.at_most
+            self.fail(f"{value!r} is not a number from {low} to {high}", param, ctx)
         return int(value)
 
 

@@ -155,7 +155,7 @@ class Load:
         if plan.warmup_s:
             self._after(plan.warmup_s, self._open_window)
         else:
-            self._open_window()
+            self._open_window(now_s)
         self._idle = list(reversed(self._connections))
         self._look()
         if self._schedule is not None:
@@ -165,9 +165,9 @@ class Load:
             self._go_on(self._idle.pop(), self._clock())
         self._finish_if_over()
 
-    def _open_window(self) -> None:
-        """Begin to count: requests that are due from now on."""
-        now_s = self._clock()
+    def _open_window(self, from_s: float | None = None) -> None:
+        """Begin to count: requests that are due from now, or another moment, on."""
+        now_s = self._clock() if from_s is None else from_s
         self.window_s = (now_s, now_s)
         self._window_from_s = now_s
         self.cpu_s = -time.process_time()
