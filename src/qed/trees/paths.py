@@ -99,14 +99,21 @@ def flatten_membership(proof: MembershipProof) -> FlatMembership | None:
 
 
 def unflatten_membership(flat: FlatMembership, key: bytes | None = None) -> MembershipProof:
-    """Return a flat proof with its positions; `key` is the event, where it was given."""
+    """Return a flat proof with its positions; `key` is the event, where it was given.
+
+    One that contradicts itself is a bug and an AssertionError: what comes from outside is read with
+    its positions.
+    """
     history, leaf = None, None
+    _check_flat(flat)
     if flat.history is not None:
         as_of = min(flat.query_version, flat.current_version)
         history = _history_path(flat.history, flat.actual_version, as_of)
-    if flat.leaf_digest is not None:
-        if flat.leaf_version is None or flat.leaf_history is None:
-            raise AssertionError("a HyperLeaf has all of its fields")
+    if (
+        flat.leaf_digest is not None
+        and flat.leaf_version is not None
+        and flat.leaf_history is not None
+    ):
         path = _history_path(flat.leaf_history, flat.leaf_version, flat.current_version)
         leaf = HyperLeaf(flat.leaf_digest, flat.leaf_version, path)
     count = len(flat.hyper) // DIGEST_BYTES
@@ -132,9 +139,27 @@ def flatten_incremental(proof: IncrementalProof) -> FlatIncremental | None:
 
 
 def unflatten_incremental(flat: FlatIncremental) -> IncrementalProof:
-    """Return a flat proof with its positions."""
+    """Return a flat proof with its positions; AssertionError as `unflatten_membership`."""
+    if not _has_numbers(flat.start, flat.end) or flat.start > flat.end:
+        raise AssertionError("an increment goes from a version of 64 bits to a later one")
     path = _path(flat.hashes, incremental_positions(flat.start, flat.end))
     return IncrementalProof(flat.start, flat.end, path)
+
+
+def _check_flat(flat: FlatMembership) -> None:
+    leaf = (flat.leaf_digest, flat.leaf_version, flat.leaf_history)
+    has_leaf = None not in leaf
+    if not has_leaf and leaf != (None, None, None):
+        raise AssertionError("a HyperLeaf has all of its fields")
+    if flat.exists != (flat.history is not None) or (flat.exists and has_leaf):
+        raise AssertionError("what exists has a history path, what does not may have a HyperLeaf")
+    if not _has_numbers(flat.current_version, flat.query_version, flat.actual_version):
+        raise AssertionError("a number is not one of 64 bits")
+    for digest in (flat.key_digest, flat.leaf_digest or flat.key_digest):
+        if len(digest) != DIGEST_BYTES:
+            raise AssertionError("a digest is not 32 bytes")
+    if len(flat.hyper) > HYPER_HEIGHT * DIGEST_BYTES:
+        raise AssertionError("a path of the hyper tree has more than 256 entries")
 
 
 def _has_numbers(*numbers: int) -> bool:
@@ -159,7 +184,7 @@ def _hashes(path: AuditPath, positions: Sequence[Position]) -> bytes | None:
 
 
 def _history_path(hashes: bytes, leaf: int, version: int) -> dict[Position, bytes]:
-    if leaf > version:
+    if not _has_numbers(leaf) or leaf > version:
         raise AssertionError(f"no path from leaf {leaf} as of version {version}")
     return _path(hashes, membership_positions(leaf, version))
 
