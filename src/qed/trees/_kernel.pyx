@@ -30,6 +30,8 @@ cdef extern from "sha256.h" nogil:
 
 qed_sha256_setup()
 
+include "_hyper.pxi"
+
 
 def sha256_name():
     """Return which SHA-256 is in use: "sha_ni", "armv8" or "portable"."""
@@ -95,3 +97,6 @@ def sha256_padded(bytes messages not None, size_t blocks):
     finally:
         free(hashes)
         free(out)
+
+
+include "_history.pxi"

@@ -1,0 +1,214 @@
+/* The new nodes of a group: structure alone, one depth after the other, so that the memory for the
+ * next depth is on its way from far while this one is worked on. */
+#include "hyper_parts.h"
+
+#include <string.h>
+
+static void fetch_ahead(const struct qed_trie *trie, qed_ref ref)
+{
+    if (QED_KIND(ref) == QED_INNER) {
+        __builtin_prefetch(qed_block(trie, QED_INDEX(ref)));
+        __builtin_prefetch(qed_links(trie, QED_INDEX(ref)));
+    } else if (QED_KIND(ref) == QED_BUCKET) {
+        __builtin_prefetch(qed_slots(trie, QED_INDEX(ref)));
+    }
+}
+
+/* Where the keys [low, stop) of one node part: the first that goes right. */
+static uint32_t part_keys(const struct qed_member *keys, uint32_t low, uint32_t stop,
+                          unsigned depth)
+{
+    while (low < stop) {
+        uint32_t middle = low + (stop - low) / 2;
+        if (qed_side(keys[middle].prefix, keys[middle].digest, depth))
+            stop = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* Likewise for loose members, whose digests may have to be asked for. */
+static int part_members(struct qed_trie *trie, uint32_t first, uint32_t count, unsigned depth,
+                        uint32_t *part)
+{
+    struct qed_member *members = (struct qed_member *)trie->work.loose.items + first;
+
+    for (*part = 0; *part < count; ++*part) {
+        struct qed_member *member = &members[*part];
+        if (depth >= 64) {
+            int code = qed_know_digest(trie, member);
+            if (code != QED_OK)
+                return code;
+        }
+        if (qed_side(member->prefix, member->digest, depth))
+            break;
+    }
+    return QED_OK;
+}
+
+/* Puts the two children of a new inner node on the list of the next depth; room is there. */
+static int descend(struct qed_trie *trie, const struct qed_item *item, uint32_t index,
+                   unsigned depth)
+{
+    struct qed_work *work = &trie->work;
+    struct qed_item *items = work->items.items;
+    uint32_t keys = part_keys(work->keys.items, item->low, item->stop, depth), members = 0;
+    uint8_t *block = qed_block(trie, index);
+    qed_ref *links = qed_links(trie, index);
+
+    if (item->member_count > 0) {
+        int code = part_members(trie, item->members, item->member_count, depth, &members);
+        if (code != QED_OK)
+            return code;
+    }
+    for (unsigned side = 0; side < 2; side++) {
+        struct qed_item child = {
+            .low = side ? keys : item->low,
+            .stop = side ? item->stop : keys,
+            .members = item->members + (side ? members : 0),
+            .member_count = side ? item->member_count - members : members,
+            .old = links[side],
+            .out = qed_half_block(block, side),
+            .link = &links[side],
+        };
+        if (child.low == child.stop && child.member_count == 0)
+            continue;
+        fetch_ahead(trie, child.old);
+        items[work->items.count++] = child;
+    }
+    return QED_OK;
+}
+
+static int record(struct qed_trie *trie, struct qed_vector *list, qed_ref ref)
+{
+    if (!qed_room(trie, list, sizeof ref, 1))
+        return QED_NO_MEMORY;
+    ((qed_ref *)list->items)[list->count++] = ref;
+    return QED_OK;
+}
+
+/* Writes a new inner node in the place of an item: a copy of the old one, or an empty one. */
+static int place_inner(struct qed_trie *trie, size_t at, unsigned depth)
+{
+    struct qed_work *work = &trie->work;
+    struct qed_item *item;
+    uint8_t *block;
+    qed_ref *links;
+    uint32_t index;
+    int code;
+
+    if (!qed_room(trie, &work->items, sizeof *item, 2) ||
+        !qed_room(trie, &work->made, sizeof(qed_ref), 1))
+        return QED_NO_MEMORY;
+    code = qed_take_inner(trie, &index);
+    if (code != QED_OK)
+        return code;
+    ((qed_ref *)work->made.items)[work->made.count++] = QED_INNER | index;
+    item = (struct qed_item *)work->items.items + at;
+    block = qed_block(trie, index);
+    links = qed_links(trie, index);
+    if (item->old != 0) {
+        memcpy(block, qed_block(trie, QED_INDEX(item->old)), 64);
+        memcpy(links, qed_links(trie, QED_INDEX(item->old)), 2 * sizeof *links);
+    } else {
+        memcpy(block, trie->hyper->defaults[depth + 1], 32);
+        memcpy(block + 32, trie->hyper->defaults[depth + 1], 32);
+        links[0] = links[1] = 0;
+    }
+    *item->link = QED_INNER | index;
+    item->block = block;
+    return descend(trie, item, index, depth);
+}
+
+/* Takes an old bucket apart: its members are loose, and it will be given back. */
+static int loosen(struct qed_trie *trie, struct qed_item *item)
+{
+    struct qed_work *work = &trie->work;
+    const struct qed_slot *slots = qed_slots(trie, QED_INDEX(item->old));
+    uint32_t count = (uint32_t)(slots->version >> QED_COUNT_SHIFT);
+    struct qed_member *loose;
+    int code = record(trie, &work->replaced, item->old);
+
+    if (code != QED_OK)
+        return code;
+    if (!qed_room(trie, &work->loose, sizeof *loose, count))
+        return QED_NO_MEMORY;
+    loose = (struct qed_member *)work->loose.items + work->loose.count;
+    for (uint32_t i = 0; i < count; i++)
+        loose[i] = (struct qed_member){.prefix = slots[i].prefix,
+                                       .version = slots[i].version & QED_VERSION_MASK};
+    item->members = (uint32_t)work->loose.count;
+    item->member_count = count;
+    item->old = 0;
+    work->loose.count += count;
+    work->new_members -= count;
+    return QED_OK;
+}
+
+static int place(struct qed_trie *trie, size_t at, unsigned depth)
+{
+    struct qed_work *work = &trie->work;
+    struct qed_item *item = (struct qed_item *)work->items.items + at;
+    struct qed_member merged[2 * QED_BUCKET_MOST];
+    uint32_t most = qed_bucket_most(depth), count;
+    int code;
+
+    if (QED_KIND(item->old) == QED_INNER) {
+        code = record(trie, &work->replaced, item->old);
+        return code == QED_OK ? place_inner(trie, at, depth) : code;
+    }
+    if (QED_KIND(item->old) == QED_BUCKET) {
+        code = loosen(trie, item);
+        if (code != QED_OK)
+            return code;
+    }
+    if (item->stop - item->low > most)
+        return place_inner(trie, at, depth);
+    code = qed_merge(trie, item, merged, &count);
+    if (code != QED_OK)
+        return code;
+    if (count > most)
+        return place_inner(trie, at, depth);
+    return qed_make_bucket(trie, item, merged, count, depth);
+}
+
+static void start_over(struct qed_work *work)
+{
+    for (unsigned depth = 0; depth <= work->deepest; depth++)
+        work->jobs[depth].count = 0;
+    work->deepest = 0;
+    work->items.count = work->loose.count = work->leaves.count = 0;
+    work->made.count = work->replaced.count = 0;
+    work->slab = work->slab_used = 0;
+    work->new_members = 0;
+}
+
+/* The group is in work.keys, not empty. `root` holds the half's root before and after; its hash
+ * will go to `hash`. On an error work.made says what must be given back. */
+int qed_place_group(struct qed_trie *trie, qed_ref *root, uint8_t *hash)
+{
+    struct qed_work *work = &trie->work;
+    unsigned depth = 1;
+
+    start_over(work);
+    if (!qed_room(trie, &work->items, sizeof(struct qed_item), 1))
+        return QED_NO_MEMORY;
+    ((struct qed_item *)work->items.items)[work->items.count++] = (struct qed_item){
+        .stop = (uint32_t)work->keys.count, .old = *root, .out = hash, .link = root};
+    work->level[0] = work->level[1] = 0;
+    for (; work->level[depth] < work->items.count; depth++) {
+        work->level[depth + 1] = work->items.count;
+        for (size_t at = work->level[depth]; at < work->level[depth + 1]; at++) {
+            int code = place(trie, at, depth);
+            if (code != QED_OK)
+                return code;
+        }
+        if (depth > work->deepest)
+            work->deepest = depth;
+    }
+    /* Below a bucket there may be deeper nodes to hash; there are no items there. */
+    for (; depth <= work->deepest; depth++)
+        work->level[depth + 1] = work->items.count;
+    return QED_OK;
+}
