@@ -228,18 +228,18 @@ class Database:
 
     def _take(self, family: str, start: bytes, stop: bytes | None) -> list[Row]:
         rows: list[Row] = []
-        size_bytes = 0
+        room_bytes = SCAN_BYTES
         with self._call("read"):
             iterator = self._families[family].iter()
             try:
                 iterator.seek(start)
-                while iterator.valid() and len(rows) < SCAN_ROWS and size_bytes < SCAN_BYTES:
+                while room_bytes > 0 and len(rows) < SCAN_ROWS and iterator.valid():
                     key: bytes = iterator.key()
                     if stop is not None and key >= stop:
                         break
                     value: bytes = iterator.value()
                     rows.append((key, value))
-                    size_bytes += len(value)
+                    room_bytes -= len(value)
                     iterator.next()
                 iterator.status()  # an iterator also becomes invalid at a corrupt block
             finally:

@@ -161,14 +161,16 @@ class _Part:
 def _cut(groups: Iterable[StoredGroup], boundary: int) -> Iterator[_Part]:
     """Yield the groups in parts; one ends at `boundary` if a group does."""
     part = _Part(0, 0)
-    for group in groups:
-        part.digests += group.digests
-        part.counts.append(group.end_version - group.first_version)
-        part.hyper_digests += group.hyper_digest
-        part.end_version = group.end_version
-        if part.end_version - part.first_version >= _PART_EVENTS or part.end_version == boundary:
+    full = _PART_EVENTS
+    for first_version, end_version, digests, hyper_digest in groups:
+        part.digests += digests
+        part.counts.append(end_version - first_version)
+        part.hyper_digests += hyper_digest
+        part.end_version = end_version
+        if end_version >= full or end_version == boundary:
             yield part
-            part = _Part(group.end_version, group.end_version)
+            part = _Part(end_version, end_version)
+            full = end_version + _PART_EVENTS
     if part.counts:
         yield part
 

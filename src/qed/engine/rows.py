@@ -18,6 +18,7 @@ later versions of this program read it. `docs/format.md` draws the bytes. Source
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from qed.database import DEFAULT_FAMILY, Put
 from qed.errors import DamagedError, NewerFormatError
@@ -69,18 +70,13 @@ class Head:
         return self.size - 1 if self.size else NO_VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class StoredGroup:
+class StoredGroup(NamedTuple):
     """One group as its two rows say it; `digests` are its event digests one after the other."""
 
     first_version: int
+    end_version: int  # the version after its last
     digests: bytes
     hyper_digest: bytes
-
-    @property
-    def end_version(self) -> int:
-        """The version after the group's last."""
-        return self.first_version + len(self.digests) // DIGEST_BYTES
 
 
 def encode_creation(identity: Identity, head: Head) -> list[Put]:
@@ -168,24 +164,25 @@ def decode_group(log_row: tuple[bytes, bytes], end_row: tuple[bytes, bytes]) -> 
     """Return the group that two rows hold; rows that contradict each other are a `DamagedError`."""
     first_version = decode_version(LOG, log_row[0])
     digests = log_row[1]
-    if not digests or len(digests) % DIGEST_BYTES:
+    events, rest = divmod(len(digests), DIGEST_BYTES)
+    if rest or not events:
         raise _damaged(
             name_row(LOG, first_version),
             f"has {len(digests)} bytes, not one or more digests of {DIGEST_BYTES}",
         )
-    group = StoredGroup(first_version, digests, end_row[1])
+    end_version = first_version + events
     last_version = decode_version(ENDS, end_row[0])
-    if last_version != group.end_version - 1:
+    if last_version != end_version - 1:
         raise _damaged(
             name_row(LOG, first_version),
-            f"ends at version {group.end_version - 1}, "
+            f"ends at version {end_version - 1}, "
             f"but the next end is {name_row(ENDS, last_version)}",
         )
     if len(end_row[1]) != DIGEST_BYTES:
         raise _damaged(
             name_row(ENDS, last_version), f"has {len(end_row[1])} bytes instead of {DIGEST_BYTES}"
         )
-    return group
+    return StoredGroup(first_version, end_version, digests, end_row[1])
 
 
 def decode_version(family: str, key: bytes) -> int:

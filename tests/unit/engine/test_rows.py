@@ -52,8 +52,7 @@ def test_the_rows_of_a_group_come_back() -> None:
     assert end_put == ("ends", u64(4), b"y" * 32)
     assert head_put == ("default", b"head", rows.encode_head(HEAD))
     group = rows.decode_group(log_put[1:], end_put[1:])
-    assert group == StoredGroup(3, b"a" * 32 + b"b" * 32, b"y" * 32)
-    assert group.end_version == 5
+    assert group == StoredGroup(3, 5, b"a" * 32 + b"b" * 32, b"y" * 32)
 
 
 def test_the_format_of_today_is_read() -> None:
