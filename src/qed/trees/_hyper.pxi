@@ -1,19 +1,8 @@
 # The hyper tree of the native kernel: `twin.Hyper` says what each method means. Thin: it checks,
 # holds what must stay alive, and lets go of Python's lock around the C calls.
 
-cimport cython
-from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
-from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
-
 from array import array
 from threading import get_ident
-
-cdef extern from "digests.h":
-    const char *QED_DIGESTS_CAPSULE
-    struct qed_digests:
-        pass
 
 cdef extern from "hyper.h" nogil:
     enum:

@@ -6,8 +6,11 @@ what each class and function does.
 """
 
 cimport cython
-from libc.stdint cimport uint8_t
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
 
 cdef extern from *:
     """
@@ -28,8 +31,15 @@ cdef extern from "sha256.h" nogil:
     void qed_sha256_padded1(qed_blocks1 messages, size_t count, uint8_t *const *out)
     void qed_sha256_padded2(qed_blocks2 messages, size_t count, uint8_t *const *out)
 
+cdef extern from "digests.h":
+    const char *QED_DIGESTS_CAPSULE
+    struct qed_digests:
+        int (*fetch)(void *context, uint64_t version, uint8_t *out) noexcept nogil
+        void *context
+
 qed_sha256_setup()
 
+include "_history.pxi"
 include "_hyper.pxi"
 
 
@@ -97,6 +107,3 @@ def sha256_padded(bytes messages not None, size_t blocks):
     finally:
         free(hashes)
         free(out)
-
-
-include "_history.pxi"
