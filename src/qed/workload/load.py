@@ -21,10 +21,12 @@ from qed.client.calls import Response as Answer
 from qed.client.refusals import read_refusal
 from qed.errors import QedError, RequestError, UnreachableError, VerificationError
 from qed.workload.answers import Judge
-from qed.workload.connection import NEVER_S, Connection, Target, open_connection
+from qed.workload.connection import NEVER_S, Connection, Target
+from qed.workload.histogram import Histogram
 from qed.workload.ledger import Ledger
 from qed.workload.pacing import Schedule
 from qed.workload.plan import ADDING_KINDS, EVERYTHING, SAMPLE, Plan
+from qed.workload.pool import Pool
 from qed.workload.questions import Question, Questions
 from qed.workload.responses import Response
 from qed.workload.tally import Errors, Tally
@@ -34,8 +36,6 @@ LOOK_S = 0.1  # how often timeouts, samples and progress are looked after
 SAMPLES = 16  # proofs of a kind that wait for their verification
 REFUSALS = 10  # how often one request is made again in a closed loop
 LONGEST_PAUSE_S = 5.0
-RECONNECT_S = 10.0  # how long a connection is tried to be opened again
-_RECONNECT_PAUSE_S = 0.2
 _TOO_LATE = frozenset({408, 429, 503})  # nothing was done
 
 Progress = Callable[[float, float], None]
@@ -63,6 +63,7 @@ class Load:
         self.failure: QedError | None = None
         self.refused = 0
         self.unsent = 0
+        self.waits = Histogram()  # of the unsent, until the end
         self.events_unknown = 0
         self.window_s = (0.0, 0.0)
         self.cpu_s = 0.0
@@ -75,9 +76,8 @@ class Load:
         self._clock = clock
         self._on_window = on_window
         self._progress = progress
-        self._connections: list[Connection] = []
+        self._pool = Pool(self, self.errors, plan.timeout_s, clock)
         self._idle: list[Connection] = []
-        self._opening = 0
         self._under_way = 0
         self._answered = 0
         self._stopping = False
@@ -88,7 +88,6 @@ class Load:
         self._samples: dict[str, list[tuple[Question, bytes]]] = {
             kind: [] for kind in plan.kinds if kind not in ADDING_KINDS
         }
-        self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
 
     async def run(self) -> None:
@@ -99,7 +98,7 @@ class Load:
         """
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
-        await self._open_all()
+        await self._pool.open_all(self._targets, self.plan.connections)
         self._begin()
         try:
             await self._done
@@ -123,25 +122,6 @@ class Load:
 
     # --- the beginning and the end
 
-    async def _open_all(self) -> None:
-        targets = [self._targets[at % len(self._targets)] for at in range(self.plan.connections)]
-        opened = await asyncio.gather(
-            *(open_connection(self, each, self.plan.timeout_s) for each in targets),
-            return_exceptions=True,
-        )
-        for each in opened:
-            if isinstance(each, Connection):
-                self._connections.append(each)
-            elif isinstance(each, UnreachableError):
-                self.errors.count("cannot connect", each.message)
-                self.failure = each
-            else:
-                raise each
-        if not self._connections:
-            assert self.failure is not None  # noqa: S101 - a plan has a connection at least
-            raise self.failure
-        self.failure = None
-
     def _begin(self) -> None:
         plan, now_s = self.plan, self._clock()
         self._begun_s = now_s
@@ -156,7 +136,7 @@ class Load:
             self._after(plan.warmup_s, self._open_window)
         else:
             self._open_window(now_s)
-        self._idle = list(reversed(self._connections))
+        self._idle = list(reversed(self._pool.connections))
         self._look()
         if self._schedule is not None:
             self._tick()
@@ -186,12 +166,11 @@ class Load:
         now_s = self._clock()
         waiting = [due for due in self._schedule.give_up(now_s) if due >= self._window_from_s]
         self.unsent += len(waiting)
-        times = self.tallies[self.plan.kinds[0]].times
         for due_s in waiting:
-            times.record(int((now_s - due_s) * 1e6))
+            self.waits.record(int((now_s - due_s) * 1e6))
 
     def _finish_if_over(self) -> None:
-        if not self._under_way and (self._nothing_to_send() or not self._usable()):
+        if not self._under_way and (self._nothing_to_send() or self._pool.empty):
             self._finish()
 
     def _nothing_to_send(self) -> bool:
@@ -200,9 +179,6 @@ class Load:
         if self._schedule is not None:
             return self._schedule.ended
         return self._questions.issued == self._questions.limit
-
-    def _usable(self) -> bool:
-        return bool(self._connections) or self._opening > 0
 
     def _finish(self) -> None:
         if not self._done.done():
@@ -214,12 +190,10 @@ class Load:
             self.cpu_s += time.process_time()
         for timer in self._timers:
             timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        for connection in self._connections:
+        for connection in self._pool.connections:
             if connection.question is not None:
                 self._count_unknown(connection.question)
-            connection.close()
+        self._pool.close()
         if self.failure is None:
             self._verify_samples(everything=True)
 
@@ -319,15 +293,17 @@ class Load:
         answer = Answer(head.status, {"content-type": head.media_type}, response.body)
         error = read_refusal(answer, where)
         self._count_error(question, connection.due_s, f"status {head.status}", error.message)
-        if head.status not in _TOO_LATE:
-            self._count_unknown(question)
-            if isinstance(error, RequestError):
-                self._fail(error)
-                return True
+        if head.status in _TOO_LATE:
+            return False
+        if isinstance(error, RequestError):
+            connection.question = None
+            self._fail(error)
+            return True
+        self._count_unknown(question)
         return False
 
     def _send_again(self, connection: Connection) -> None:
-        if connection.question is not None and connection in self._connections:
+        if connection.question is not None and connection in self._pool.connections:
             connection.send(self._clock())
 
     def _count_error(self, question: Question, due_s: float, name: str, sentence: str) -> None:
@@ -340,52 +316,39 @@ class Load:
             self.events_unknown += question.count
 
     def _fail(self, error: QedError) -> None:
-        self.failure = error
+        if self.failure is None:
+            self.failure = error
         self._stopping = True
         self._finish()
 
-    # --- connections that are gone
+    # --- connections that come and go
+
+    def needs_connections(self) -> bool:
+        """Whether there is still something to send."""
+        return not self._nothing_to_send()
+
+    def opened(self, connection: Connection) -> None:
+        """Use a connection that was opened in the place of another."""
+        self._go_on(connection, self._clock())
+        self._finish_if_over()
+
+    def given_up(self, error: UnreachableError) -> None:
+        """Take note that a place stays empty; without any connection the load has failed."""
+        if self._pool.empty:
+            self.failure = error
+        self._finish_if_over()
 
     def _replace(self, connection: Connection) -> None:
-        """Open another connection in the place of one that is gone or about to go."""
-        connection.close()
-        with suppress(ValueError):
-            self._connections.remove(connection)
         with suppress(ValueError):
             self._idle.remove(connection)
-        if self._nothing_to_send():
-            return
-        self._opening += 1
-        task = self._loop.create_task(self._reopen(connection.target))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _reopen(self, target: Target) -> None:
-        until_s = self._clock() + min(RECONNECT_S, self.plan.timeout_s)
-        try:
-            while True:
-                try:
-                    connection = await open_connection(self, target, self.plan.timeout_s)
-                    break
-                except UnreachableError as error:
-                    if self._clock() >= min(until_s, self._deadline_s) or self._stopping:
-                        self.errors.count("cannot connect", error.message)
-                        if len(self._connections) + self._opening == 1:
-                            self.failure = error
-                        return
-                await asyncio.sleep(_RECONNECT_PAUSE_S)
-            self._connections.append(connection)
-            self._go_on(connection, self._clock())
-        finally:
-            self._opening -= 1
-            self._finish_if_over()
+        self._pool.replace(connection)
 
     # --- now and then
 
     def _look(self) -> None:
         """Give up answers that take too long, verify a sample, and tell how far it is."""
         now_s = self._clock()
-        for connection in list(self._connections):
+        for connection in list(self._pool.connections):
             if now_s - connection.sent_s > self.plan.timeout_s:
                 connection.give_up(f"no answer within {self.plan.timeout_s:g} s")
         self._verify_samples()

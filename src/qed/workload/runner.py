@@ -176,12 +176,14 @@ def _result(  # noqa: PLR0913 - everything that a run leaves
 ) -> Result:
     plan = load.plan
     seconds = load.window_s[1] - load.window_s[0]
+    counted = total_of("total" if plan.kind == MIXED else plan.kind, load.tallies.values())
+    counted.times.add(load.waits)
+    total = counted.row(seconds)
     rows = [tally.row(seconds) for tally in load.tallies.values()]
-    total = total_of("total", load.tallies.values()).row(seconds) if plan.kind == MIXED else rows[0]
     return Result(
         kind=plan.kind,
         total=total,
-        rows=rows,
+        rows=rows if plan.kind == MIXED else [total],
         generator_cpu_us=load.cpu_s * 1e6 / max(1, total.requests + total.errors),
         generator_share=load.cpu_s / seconds if seconds else 0.0,
         generator_late_ms=load.late_s * 1e3 / max(1, load.late_count),
