@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fault.judges import digests, fill, judge_log
+from fault.judges import digests, fill, judge_log, prove
 from fault.trial import Acknowledge, Aftermath
 from qed import database
 from qed.engine import rows
-from qed.engine.log import Log
+from qed.engine.committer import AHEAD_EVENTS
+from qed.engine.log import Limits, Log
 from qed.errors import ConflictError
 
 
@@ -139,6 +140,64 @@ class CommitMore:
         assert ends == [4 + 3 * n for n in range(len(ends))], f"acknowledged with a hole: {ends}"
         size = judge_log(directory / "db", ends[-1] if ends else 1, at_most=16)
         assert size % 3 == 1, f"a group was cut: {size} events"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAhead:
+    """While one group is on its way the next is planned on top; a hole is never acknowledged."""
+
+    name: str = "commit-ahead"
+
+    def prepare(self, directory: Path) -> None:
+        fill(directory / "db", [1])
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        log = Log.open(directory / "db", limits=Limits(group_events=AHEAD_EVENTS))
+        log._committer._second.submit(int).result()  # its thread is there to be counted
+
+        def act(acknowledge: Acknowledge) -> None:
+            starts = range(1, 1 + 5 * AHEAD_EVENTS, AHEAD_EVENTS)
+            futures = [log.submit(digests(start, start + AHEAD_EVENTS)) for start in starts]
+            errors = [error for future in futures if (error := future.exception())]
+            for future in futures[: len(futures) - len(errors)]:
+                acknowledge(f"{future.result().first_version + AHEAD_EVENTS}")
+            if errors:
+                raise errors[0]
+
+        return act
+
+    def judge(self, directory: Path, aftermath: Aftermath) -> None:
+        ends = [int(text) for text in aftermath.acknowledged]
+        expected = [1 + AHEAD_EVENTS * (n + 1) for n in range(len(ends))]
+        assert ends == expected, f"acknowledged with a hole: {ends}"
+        size = judge_log(directory / "db", ends[-1] if ends else 1, at_most=1 + 5 * AHEAD_EVENTS)
+        assert size % AHEAD_EVENTS == 1, f"a group was cut: {size} events"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBeyondMemory:
+    """With no memory for the trees, branches go to scratch pages: those may fail, rows may not."""
+
+    name: str = "commit-pages"
+
+    def prepare(self, directory: Path) -> None:
+        fill(directory / "db", [1, 300])
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        log = Log.open(directory / "db", limits=Limits(cache_bytes=1))
+
+        def act(acknowledge: Acknowledge) -> None:
+            for start in (301, 401, 501):
+                added = log.append(digests(start, start + 100))
+                acknowledge(f"{added.first_version + 100}")
+            prove(log, digests(0, 601)[::50])
+
+        return act
+
+    def judge(self, directory: Path, aftermath: Aftermath) -> None:
+        promised = int(aftermath.acknowledged[-1]) if aftermath.acknowledged else 301
+        size = judge_log(directory / "db", promised, at_most=601)
+        assert size % 100 == 1, f"a group was cut: {size} events"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fault.backup_operations import CreateBackup, DeleteBackup, FirstBackup
 from fault.key_operations import MakeKey, RebuildIndex
-from fault.log_operations import CloseLog, Commit, CommitAndFlush, CommitMore, CreateLog, OpenLog
+from fault.log_operations import (
+    CloseLog,
+    Commit,
+    CommitAhead,
+    CommitAndFlush,
+    CommitBeyondMemory,
+    CommitMore,
+    CreateLog,
+    OpenLog,
+)
 from fault.restore_operations import RestoreFresh, RestoreOver, RestoreServed, SwapAtStart
 from fault.trial import Operation
 
@@ -16,6 +25,8 @@ OPERATIONS: dict[str, Operation] = {
         CloseLog(),
         Commit(),
         CommitMore(),
+        CommitAhead(),
+        CommitBeyondMemory(),
         CommitAndFlush(),
         RebuildIndex(),
         MakeKey(),

@@ -23,6 +23,8 @@ OTHERS = [
         "create-log",
         "open",
         "close",
+        "commit-ahead",
+        "commit-pages",
         "commit-flush",
         "backup-create",
         "backup-first",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, zip_longest
 
@@ -189,7 +189,9 @@ class _Replay:
         """Return the state that the groups lead to; None when they contradict `verified`."""
         boundary = verified.size if verified is not None else 0
         pending: Future[None] | None = None
-        with ThreadPoolExecutor(1, thread_name_prefix="qed-replay") as kernel:
+        # A log of one part has nothing to read meanwhile: no thread is made for it.
+        small = self._head.size <= _PART_EVENTS
+        with _Here() if small else ThreadPoolExecutor(1, thread_name_prefix="qed-replay") as kernel:
             try:
                 for part in _cut(read_groups(database), boundary):
                     if pending is not None:
@@ -274,6 +276,19 @@ class _Replay:
                     f"the groups lead to {_show(should)}",
                     hint=rows.RESTORE_HINT,
                 )
+
+
+class _Here(Executor):
+    """Does what is submitted at once, in the caller's thread."""
+
+    def submit(self, work: Callable[..., None], /, *arguments: _Part) -> Future[None]:  # type: ignore[override]
+        done: Future[None] = Future()
+        try:
+            work(*arguments)
+            done.set_result(None)
+        except BaseException as error:  # noqa: BLE001  # it is raised by result()
+            done.set_exception(error)
+        return done
 
 
 def _raise_first_difference(part: _Part, found: bytes) -> None:
