@@ -11,6 +11,7 @@ from qed.engine.log import Log
 from qed.errors import FatalError
 from qed.server.config import ServerConfig
 from qed.server.data_port import DataPort
+from qed.server.hot_port import HotPort
 from qed.server.management_port import ManagementPort
 from qed.server.metrics import Counts, Metrics
 from qed.version import VERSION
@@ -114,7 +115,8 @@ def assemble(
         if log.failure is not None:
             stop.request(log.failure)
 
-    data = Application(data_port.routes(), limits, stop.request)
+    hot = HotPort(log, counts, limits).routes()
+    data = Application(data_port.routes(), limits, stop.request, hot)
     management = Application(management_port.routes(), limits, stop_if_the_log_failed)
     answers = {"data": data.answers, "management": management.answers}
     metrics = Application(Metrics(log, counts, answers, config.db_path).routes(), limits)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from qed.engine.log import Added, Log
 from qed.errors import FatalError, QedError
 from qed.server.config import ServerConfig
 from qed.server.data_port import DataPort
+from qed.server.hot_port import HotPort
 from qed.server.metrics import Counts
 from qed.server.sites import Places
 from qed.server.start import serve
@@ -23,17 +26,28 @@ from qed.web.stop import Stop
 from qed.wire.topology import Shard, Shards
 from serving import DEADLINE_S, Serving, serving
 
+ServingLog = Callable[..., AbstractContextManager[Serving]]
 SHARDS = Shards("node", "node", "http", {"node": Shard("node", "127.0.0.1:8800")})
 
 
 @contextlib.contextmanager
-def serving_log(log: object, limits: WebLimits | None = None) -> Iterator[Serving]:
-    """Serve a log, or what stands in for one, on a data port."""
-    limits = limits or WebLimits()
-    port = DataPort(log, Counts(), limits, info={"node_id": "node"}, shards=SHARDS)
-    with serving(Application(port.routes(), limits)) as server:
-        server.data_port = port
+def serving_log(
+    log: object, limits: WebLimits | None = None, *, hot: bool = True
+) -> Iterator[Serving]:
+    """Serve a log, or what stands in for one, on a data port, with or without its short cuts."""
+    limits, counts = limits or WebLimits(), Counts()
+    port = DataPort(log, counts, limits, info={"node_id": "node"}, shards=SHARDS)
+    short_cuts = HotPort(log, counts, limits).routes() if hot else []
+    application = Application(port.routes(), limits, hot=short_cuts)
+    with serving(application) as server:
+        server.data_port, server.counts, server.application = port, counts, application
         yield server
+
+
+@pytest.fixture(params=["ordinary", "hot"])
+def serving_log_both_ways(request: pytest.FixtureRequest) -> ServingLog:
+    """`serving_log` without and with short cuts: nobody can tell which it was."""
+    return functools.partial(serving_log, hot=request.param == "hot")
 
 
 @pytest.fixture
@@ -50,6 +64,15 @@ class RefusingLog:
     failure: FatalError | None = None
 
     def submit(self, _digests: Sequence[bytes]) -> Future[Added]:
+        raise self.error
+
+    def submit_with(self, _digests: bytes, _done: object) -> None:
+        raise self.error
+
+    def flat_membership(self, _digest: bytes, _version: int | None = None) -> None:
+        raise self.error
+
+    def flat_incremental(self, _start: int, _end: int) -> None:
         raise self.error
 
     def prove_membership(self, _digest: bytes, _version: int | None = None) -> None:

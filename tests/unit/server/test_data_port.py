@@ -13,7 +13,7 @@ from qed.engine.log import Limits, Log
 from qed.errors import BusyError, DamagedError, StoppingError
 from qed.web.limits import WebLimits
 from serving import DEADLINE_S, Reply, Wire, ask, eventually
-from unit.server.conftest import RefusingLog, SlowDisk, serving_log
+from unit.server.conftest import RefusingLog, ServingLog, SlowDisk
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 EDGES = json.loads((VECTORS / "edges.json").read_text())["cases"]
@@ -45,8 +45,8 @@ def in_hex(snapshot: dict[str, object]) -> dict[str, object]:
 
 
 @pytest.fixture
-def port(log: Log) -> int:
-    with serving_log(log) as server:
+def port(log: Log, serving_log_both_ways: ServingLog) -> int:
+    with serving_log_both_ways(log) as server:
         yield server.port
 
 
@@ -229,16 +229,18 @@ def test_a_body_of_a_hundred_megabytes_is_413(log: Log, port: int) -> None:
     assert log.head.size == 0
 
 
-def test_a_slow_body_is_408(log: Log) -> None:
-    with serving_log(log, WebLimits(read_s=0.05)) as server, Wire(server.port) as wire:
+def test_a_slow_body_is_408(log: Log, serving_log_both_ways: ServingLog) -> None:
+    with serving_log_both_ways(log, WebLimits(read_s=0.05)) as server, Wire(server.port) as wire:
         wire.send(b"POST /events HTTP/1.1\r\nHost: t\r\nContent-Length: 20\r\n\r\n{")
         assert wire.read().status == 408
     assert log.head.size == 0
 
 
 @pytest.mark.parametrize("how", ["bulk", "digests"])
-def test_more_events_than_a_request_may_have_are_413_and_none_is_added(how: str, log: Log) -> None:
-    with serving_log(log, WebLimits(request_events=3)) as server:
+def test_more_events_than_a_request_may_have_are_413_and_none_is_added(
+    how: str, log: Log, serving_log_both_ways: ServingLog
+) -> None:
+    with serving_log_both_ways(log, WebLimits(request_events=3)) as server:
         for events, status in ((4, 413), (3, 201)):
             if how == "bulk":
                 document = {"Events": [b64(b"%d" % number) for number in range(events)]}
@@ -289,9 +291,11 @@ def test_a_wrong_method_is_405(path: str, allowed: str, port: int) -> None:
         assert (reply.status, reply.headers["allow"], reply.body) == (405, allowed, b"")
 
 
-def test_every_route_is_known_to_the_test_above(port: int, log: Log) -> None:
+def test_every_route_is_known_to_the_test_above(
+    port: int, log: Log, serving_log_both_ways: ServingLog
+) -> None:
     del port
-    with serving_log(log) as server:
+    with serving_log_both_ways(log) as server:
         assert {route.path for route in server.data_port.routes()} == set(ALLOWED)
 
 
@@ -310,34 +314,38 @@ def test_info_and_topology(port: int) -> None:
     }
 
 
-def test_health_is_204_until_the_server_stops_or_the_log_fails(log: Log) -> None:
-    with serving_log(log) as server:
+def test_health_is_204_until_the_server_stops_or_the_log_fails(
+    log: Log, serving_log_both_ways: ServingLog
+) -> None:
+    with serving_log_both_ways(log) as server:
         assert ask(server.port, "HEAD", "/healthcheck").status == 204
         server.data_port.stopping = True
         reply = ask(server.port, "HEAD", "/healthcheck")
         assert (reply.status, reply.headers["retry-after"]) == (503, "5")
     failed = RefusingLog(StoppingError("x"), failure=DamagedError("row default/head"))
-    with serving_log(failed) as server:
+    with serving_log_both_ways(failed) as server:
         assert ask(server.port, "HEAD", "/healthcheck").status == 503
 
 
 # --- when the log says no -----------------------------------------------------------------------
 
 
-def test_a_log_that_is_busy_or_stopping_is_503_with_retry_after() -> None:
+def test_a_log_that_is_busy_or_stopping_is_503_with_retry_after(
+    serving_log_both_ways: ServingLog,
+) -> None:
     for error in (BusyError("the queue is full"), StoppingError("the log is closing")):
-        with serving_log(RefusingLog(error)) as server:
+        with serving_log_both_ways(RefusingLog(error)) as server:
             reply = add(server.port, "event")
             assert (reply.status, reply.body) == (503, error.message.encode() + b"\n")
             assert int(reply.headers["retry-after"]) >= 1
 
 
 def test_a_full_queue_is_503_and_what_it_holds_is_added(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving_log_both_ways: ServingLog
 ) -> None:
     with (
         Log.create(tmp_path / "db", limits=Limits(queue_requests=1)) as log,
-        serving_log(log) as server,
+        serving_log_both_ways(log) as server,
         concurrent.futures.ThreadPoolExecutor(2) as pool,
     ):
         disk = SlowDisk(monkeypatch)
@@ -352,8 +360,10 @@ def test_a_full_queue_is_503_and_what_it_holds_is_added(
         assert log.head.size == 2
 
 
-def test_a_failed_commit_is_answered_and_said(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving_log(log) as server:
+def test_a_failed_commit_is_answered_and_said(
+    log: Log, monkeypatch: pytest.MonkeyPatch, serving_log_both_ways: ServingLog
+) -> None:
+    with serving_log_both_ways(log) as server:
         disk = SlowDisk(monkeypatch)
         disk.failure = DamagedError("row log/0 is damaged")
         disk.release.set()
@@ -363,9 +373,9 @@ def test_a_failed_commit_is_answered_and_said(log: Log, monkeypatch: pytest.Monk
 
 
 def test_a_client_that_leaves_before_its_answer_has_added_all_the_same(
-    log: Log, monkeypatch: pytest.MonkeyPatch
+    log: Log, monkeypatch: pytest.MonkeyPatch, serving_log_both_ways: ServingLog
 ) -> None:
-    with serving_log(log) as server:
+    with serving_log_both_ways(log) as server:
         disk = SlowDisk(monkeypatch)
         body = json.dumps({"Event": b64(b"event 0")}).encode()
         with Wire(server.port) as wire:
