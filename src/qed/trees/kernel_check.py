@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property
 from hashlib import sha256
 from types import ModuleType
 from typing import Any
@@ -33,9 +34,10 @@ def find_fault(kernel: ModuleType) -> str | None:
 
     Nothing that the kernel raises gets out: that is an answer too.
     """
+    told = _Told(kernel)
     for name, ask in SECTIONS.items():
         try:
-            answer = ask(kernel)
+            answer = ask(told)
         except Exception as error:  # noqa: BLE001  # whatever it is, this kernel is not used
             return f"its {name} failed: {type(error).__name__}: {error}"
         if answer != ANSWERS[name]:
@@ -43,7 +45,8 @@ def find_fault(kernel: ModuleType) -> str | None:
     return None
 
 
-def groups() -> list[bytes]:
+@cache
+def groups() -> tuple[bytes, ...]:
     """Return the log that a kernel is asked about: the digests of each group, end to end."""
     digests = list(_digests())
     made: list[bytes] = []
@@ -54,7 +57,7 @@ def groups() -> list[bytes]:
         start += size
     if start != len(digests):
         raise AssertionError("the groups are not these digests")
-    return made
+    return tuple(made)
 
 
 _LONG_AGO = 200  # events
@@ -92,33 +95,56 @@ def _hash(answers: Sequence[bytes | int | None]) -> str:
     return total.hexdigest()
 
 
-def _ask_hashes(kernel: ModuleType) -> str:
+class _Told:
+    """A kernel that is told the log as a server tells it.
+
+    Each group is planned on the one before it, which is accepted only then.
+    """
+
+    def __init__(self, kernel: ModuleType) -> None:
+        self.kernel = kernel
+
+    @cached_property
+    def history(self) -> tuple[Any, list[bytes]]:
+        """The history tree, and its roots as the plans had them."""
+        tree = self.kernel.History()
+        roots: list[bytes] = []
+        ahead = None
+        for group in groups():
+            plan = tree.plan(group, ahead)
+            roots.append(plan.roots)
+            if ahead is not None:
+                tree.accept(ahead)
+            ahead = plan
+        tree.accept(ahead)
+        return tree, roots
+
+    @cached_property
+    def hyper(self) -> tuple[Any, list[bytes]]:
+        """The hyper tree, and its roots as the plans had them."""
+        tree = self.kernel.Hyper(self.history[0])
+        roots = [tree.root]
+        first, ahead = 0, None
+        for group in groups():
+            plan = tree.plan(group, first, ahead)
+            roots.append(plan.root)
+            first += len(group) // DIGEST_BYTES
+            if ahead is not None:
+                tree.accept(ahead)
+            ahead = plan
+        tree.accept(ahead)
+        return tree, [*roots, tree.root]
+
+
+def _ask_hashes(told: _Told) -> str:
     lengths = [0, 1, 42, 55, 56, 63, 64, 66, 74, 98, 119, 120, 300]
     messages = [bytes(i * n % 256 for i in range(n)) for n in lengths]
-    return _hash(kernel.sha256_many(messages))
+    return _hash(told.kernel.sha256_many(messages))
 
 
-def _told_history(kernel: ModuleType) -> tuple[Any, list[bytes]]:
-    """Return a history tree with all groups in it, every second planned on the one before it."""
-    tree = kernel.History()
-    roots: list[bytes] = []
-    waiting = None
-    for group in groups():
-        plan = tree.plan(group, waiting)
-        roots.append(plan.roots)
-        if waiting is None:
-            waiting = plan
-        else:
-            tree.accept(waiting)
-            tree.accept(plan)
-            waiting = None
-    tree.accept(waiting)
-    return tree, roots
-
-
-def _ask_history_roots(kernel: ModuleType) -> str:
-    tree, roots = _told_history(kernel)
-    replayed = kernel.History()
+def _ask_history_roots(told: _Told) -> str:
+    tree, roots = told.history
+    replayed = told.kernel.History()
     replayed.freeze(b"".join(groups()))
     answers: list[bytes | int | None] = [*roots, tree.size, replayed.size]
     answers += [tree.root(version) for version in range(0, tree.size, 7)]
@@ -127,46 +153,25 @@ def _ask_history_roots(kernel: ModuleType) -> str:
     return _hash(answers)
 
 
-def _ask_history_proofs(kernel: ModuleType) -> str:
-    tree, _ = _told_history(kernel)
+def _ask_history_proofs(told: _Told) -> str:
+    tree, _ = told.history
     pairs = [(a, b) for a in range(0, tree.size, 37) for b in range(a, tree.size, 29)]
     answers = [tree.prove_membership(a, b) for a, b in pairs]
     answers += [tree.prove_incremental(a, b) for a, b in pairs]
     return _hash(answers)
 
 
-def _told_hyper(kernel: ModuleType) -> tuple[Any, list[bytes]]:
-    history, _ = _told_history(kernel)
-    tree = kernel.Hyper(history)
-    roots = [tree.root]
-    first, waiting = 0, None
-    for group in groups():
-        plan = tree.plan(group, first, waiting)
-        roots.append(plan.root)
-        first += len(group) // DIGEST_BYTES
-        if waiting is None:
-            waiting = plan
-        else:
-            tree.accept(waiting)
-            tree.accept(plan)
-            waiting = None
-    tree.accept(waiting)
-    return tree, [*roots, tree.root]
-
-
-def _ask_hyper_roots(kernel: ModuleType) -> str:
-    tree, roots = _told_hyper(kernel)
-    history, _ = _told_history(kernel)
-    replayed = kernel.Hyper(history)
+def _ask_hyper_roots(told: _Told) -> str:
+    tree, roots = told.hyper
+    replayed = told.kernel.Hyper(told.history[0])
     counts = array("Q", [len(group) // DIGEST_BYTES for group in groups()])
     extended = replayed.extend(b"".join(groups()), counts)
     return _hash([*roots, tree.size, extended, replayed.root, replayed.size])
 
 
-def _ask_hyper_walks(kernel: ModuleType) -> str:
-    tree, _ = _told_hyper(kernel)
-    history, _ = _told_history(kernel)
-    built = kernel.Hyper(history)
+def _ask_hyper_walks(told: _Told) -> str:
+    tree, _ = told.hyper
+    built = told.kernel.Hyper(told.history[0])
     built.build(_ends())
     asked = [group[i : i + DIGEST_BYTES] for group in groups() for i in range(0, len(group), 320)]
     asked += [_near(digest, bits) for bits, digest in enumerate(asked)]
@@ -185,7 +190,7 @@ def _ends() -> bytes:
     return bits.to_bytes(-(-size // 8), "little")
 
 
-SECTIONS: dict[str, Callable[[ModuleType], str]] = {
+SECTIONS: dict[str, Callable[[_Told], str]] = {
     "hashes": _ask_hashes,
     "history roots": _ask_history_roots,
     "history proofs": _ask_history_proofs,

@@ -22,9 +22,9 @@ def with_changes(**changes: Any) -> ModuleType:
     return fake
 
 
-@pytest.mark.parametrize("name", kernel_check.SECTIONS)
-def test_the_known_answers_are_those_of_the_twin(name: str) -> None:
-    assert kernel_check.SECTIONS[name](twin) == kernel_check.ANSWERS[name]
+def test_the_known_answers_are_those_of_the_twin() -> None:
+    assert kernel_check.find_fault(twin) is None
+    assert kernel_check.ANSWERS.keys() == kernel_check.SECTIONS.keys()
 
 
 def test_the_native_kernel_answers_rightly_when_there_is_one() -> None:
