@@ -18,8 +18,11 @@ cdef extern from "history.h" nogil:
     struct qed_history:
         qed_frontier frontier
         size_t memory_bytes
+        uint64_t takings
     unsigned qed_bit_length(uint64_t value)
-    bint qed_frozen_reserve(qed_frozen *frozen, uint64_t first, size_t count)
+    bint qed_frozen_reserve(
+        qed_frozen *frozen, uint64_t first, size_t count, uint64_t *takings
+    )
     void qed_frozen_free(qed_frozen *frozen)
     void qed_frontier_extend(
         qed_frontier *frontier, const uint8_t *digests, size_t count, uint8_t *roots,
@@ -116,7 +119,9 @@ cdef class History:
         plan.digests = digests
         plan.roots = PyBytes_FromStringAndSize(NULL, 32 * count)
         roots = <uint8_t *>PyBytes_AsString(plan.roots)
-        if not qed_frozen_reserve(&plan._frozen, plan.first_version, count):
+        if not qed_frozen_reserve(
+            &plan._frozen, plan.first_version, count, &self._history.takings
+        ):
             raise MemoryError("no memory for a plan of the history tree")
         with nogil:
             qed_frontier_extend(&plan._after, data, count, roots, &plan._frozen)
@@ -222,6 +227,10 @@ cdef class History:
         """Return the capsule with which the hyper tree asks for digests; see digests.h."""
         return PyCapsule_New(&self._source, QED_DIGESTS_CAPSULE, NULL)
 
+    def _fail_after(self, uint64_t takings):
+        """Let the n-th taking of memory fail, and all after it; 0: none. For tests."""
+        self._history.takings = takings
+
     cdef uint64_t _version(self, version) except? 0:
         cdef uint64_t at = _number(version)
         if at >= self._history.frontier.size:
@@ -295,13 +304,14 @@ def history_roots(uint64_t size, bytes peaks not None, bytes digests not None):
     cdef qed_frontier frontier
     cdef qed_frozen frozen
     cdef uint8_t *out
+    cdef uint64_t takings = 0
     if len(peaks) != sizeof(frontier.peaks) or count == 0 or count > QED_MAX_SIZE - size:
         raise ValueError("these are no peaks, or there is no room for such a group")
     frontier.size = size
     memcpy(frontier.peaks, <const char *>peaks, sizeof(frontier.peaks))
     roots = PyBytes_FromStringAndSize(NULL, 32 * count)
     out = <uint8_t *>PyBytes_AsString(roots)
-    if not qed_frozen_reserve(&frozen, size, count):
+    if not qed_frozen_reserve(&frozen, size, count, &takings):
         raise MemoryError
     qed_frontier_extend(&frontier, <const uint8_t *><const char *>digests, count, out, &frozen)
     qed_frozen_free(&frozen)

@@ -31,8 +31,8 @@ struct qed_frontier {
     /* peaks[h]: where bit h of size is set, the frozen node of height h that ends the first
      * size >> h << h versions. */
     uint8_t peaks[64][32];
-    /* spine[h]: the node of height h above the last version, as of the last version; up to the
-     * root. Meaningless while size is 0. */
+    /* spine[h]: the node of height h above the last version, as of the last version; from the last
+     * peak up to the root. Meaningless while size is 0. */
     uint8_t spine[64][32];
 };
 
@@ -54,12 +54,17 @@ struct qed_history {
     size_t chunk_count, chunk_capacity;
     size_t first_held; /* chunks before it are forgotten */
     size_t memory_bytes;
+    uint64_t takings; /* for tests, see qed_take */
 };
 
 /* history_plan.c: hashing groups. `digests`, `roots` and `paths` are 32-byte items end to end. */
 unsigned qed_bit_length(uint64_t value);
+/* malloc. So that tests see each failure: where *takings is not 0, it counts down, and the taking
+ * that finds it at 1 fails, as do all after it. */
+void *qed_take(uint64_t *takings, size_t bytes);
 /* Room for what a group of `count` versions from `first` freezes. False: no memory. */
-bool qed_frozen_reserve(struct qed_frozen *frozen, uint64_t first, size_t count);
+bool qed_frozen_reserve(struct qed_frozen *frozen, uint64_t first, size_t count,
+                        uint64_t *takings);
 void qed_frozen_free(struct qed_frozen *frozen);
 /* Moves the frontier past a group; writes one root a version, and the group's frozen nodes. */
 void qed_frontier_extend(struct qed_frontier *frontier, const uint8_t *digests, size_t count,

@@ -19,9 +19,18 @@ unsigned qed_bit_length(uint64_t value)
     return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
 }
 
+void *qed_take(uint64_t *takings, size_t bytes)
+{
+    if (*takings == 1)
+        return NULL;
+    if (*takings != 0)
+        --*takings;
+    return malloc(bytes);
+}
+
 /* --- what a group freezes ------------------------------------------------------------------- */
 
-bool qed_frozen_reserve(struct qed_frozen *frozen, uint64_t first, size_t count)
+bool qed_frozen_reserve(struct qed_frozen *frozen, uint64_t first, size_t count, uint64_t *takings)
 {
     size_t nodes = 0;
     frozen->first = first;
@@ -33,7 +42,7 @@ bool qed_frozen_reserve(struct qed_frozen *frozen, uint64_t first, size_t count)
     }
     frozen->offset[64] = nodes;
     /* At most an eighth of the count and one a height: no overflow. One more, never malloc(0). */
-    frozen->hashes = malloc((nodes + 1) * QED_HASH);
+    frozen->hashes = qed_take(takings, (nodes + 1) * QED_HASH);
     return frozen->hashes != NULL;
 }
 

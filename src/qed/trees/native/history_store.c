@@ -43,14 +43,19 @@ static bool add_chunk(struct qed_history *history)
         size_t capacity = history->chunk_capacity ? 2 * history->chunk_capacity : 16;
         if (capacity > SIZE_MAX / sizeof *history->chunks)
             return false;
-        void *chunks = realloc(history->chunks, capacity * sizeof *history->chunks);
+        struct qed_chunk *chunks = qed_take(&history->takings, capacity * sizeof *chunks);
         if (chunks == NULL)
             return false;
+        if (history->chunk_count != 0)
+            memcpy(chunks, history->chunks, history->chunk_count * sizeof *chunks);
+        free(history->chunks);
         history->chunks = chunks;
         history->memory_bytes += (capacity - history->chunk_capacity) * sizeof *history->chunks;
         history->chunk_capacity = capacity;
     }
-    struct qed_chunk chunk = {malloc(BLOCK_BYTES), malloc(upper_bytes(history->chunk_count))};
+    struct qed_chunk chunk;
+    chunk.block = qed_take(&history->takings, BLOCK_BYTES);
+    chunk.upper = qed_take(&history->takings, upper_bytes(history->chunk_count));
     if (chunk.block == NULL || chunk.upper == NULL) {
         free(chunk.block);
         free(chunk.upper);
@@ -183,7 +188,7 @@ bool qed_history_freeze(struct qed_history *history, struct qed_frontier *ahead,
     while (count != 0) {
         size_t part = count < FREEZE_PART ? count : FREEZE_PART;
         struct qed_frozen frozen;
-        if (!qed_frozen_reserve(&frozen, ahead->size, part))
+        if (!qed_frozen_reserve(&frozen, ahead->size, part, &history->takings))
             return false;
         qed_frontier_freeze(ahead, digests, part, &frozen);
         write_group(history, digests, &frozen);
