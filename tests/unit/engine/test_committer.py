@@ -343,7 +343,8 @@ def pipelined(held: Rig) -> tuple[Committer, list[Future[Added]]]:
     return committer, futures
 
 
-def test_the_next_group_is_planned_while_this_one_is_on_its_way(held, monkeypatch) -> None:
+def note_plans_ahead(held: Rig, monkeypatch) -> threading.Semaphore:
+    """Return what is released whenever a plan on top of another was made."""
     planned = threading.Semaphore(0)
     plan = held.state.plan
 
@@ -354,6 +355,11 @@ def test_the_next_group_is_planned_while_this_one_is_on_its_way(held, monkeypatc
         return made
 
     monkeypatch.setattr(held.state, "plan", noted)
+    return planned
+
+
+def test_the_next_group_is_planned_while_this_one_is_on_its_way(held, monkeypatch) -> None:
+    planned = note_plans_ahead(held, monkeypatch)
     _, futures = pipelined(held)
     assert planned.acquire(timeout=10), "on top of a group that is not on disk"
     assert not futures[1].done(), "nobody is told before the disk has it"
@@ -369,8 +375,10 @@ def test_the_next_group_is_planned_while_this_one_is_on_its_way(held, monkeypatc
 
 
 @pytest.mark.parametrize("break_it", [fail_not_applied, fail_but_applied])
-def test_a_failed_commit_drops_the_plan_on_top_of_it(held, break_it: Break) -> None:
+def test_a_failed_commit_drops_the_plan_on_top_of_it(held, break_it: Break, monkeypatch) -> None:
+    planned = note_plans_ahead(held, monkeypatch)
     committer, futures = pipelined(held)
+    assert planned.acquire(timeout=10)
     break_it(held.database, StorageError("cannot write", errno=5))
     let_go(held)
     outcomes = [str(future.exception(timeout=10)) for future in futures[1:]]
@@ -384,15 +392,17 @@ def test_a_failed_commit_drops_the_plan_on_top_of_it(held, break_it: Break) -> N
 
 
 def test_a_plan_that_fails_lets_the_group_before_it_land(held, monkeypatch) -> None:
-    plan = held.state.plan
+    plan, tried = held.state.plan, threading.Event()
 
     def broken(digests, base=None):
         if base is not None:
+            tried.set()
             raise ZeroDivisionError
         return plan(digests)
 
     monkeypatch.setattr(held.state, "plan", broken)
     committer, futures = pipelined(held)
+    assert tried.wait(timeout=10)
     let_go(held)
     assert futures[1].result(timeout=10).first_version == 1
     for future in futures[2:]:
