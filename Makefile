@@ -14,10 +14,10 @@ SEED ?= 2019
 FAULT_MINUTES ?=
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 
-.PHONY: help up down test lint style types layers docker lock demo faults soak bench coverage native wheel clean
+.PHONY: help up down test lint style types layers docker lock demo faults soak bench bench-large coverage native wheel clean
 
 help:  ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 up:  ## set up, start a log to play with in the background, say what to type
 	@PYTHON="$(PYTHON)" make/up $(UP_VENV)
@@ -56,8 +56,11 @@ faults: packages $(VENV)  ## fail and kill at every system call (FAULT_MINUTES=1
 soak: $(VENV)  ## the tests that take many minutes
 	$(PYTEST) -m soak
 
-bench: packages $(VENV)  ## adds, bulks and proofs a second, beside what this machine can hash
-	$(BIN)/python benchmarks/over_http.py
+bench: $(VENV)  ## kernel, engine, backups, verification and HTTP, beside what this machine can do
+	$(BIN)/python benchmarks/run.py
+
+bench-large: $(VENV)  ## the same up to 10^7 events: half an hour, 5 GB of disk
+	$(BIN)/python benchmarks/run.py --large
 
 coverage: packages $(VENV)  ## the lines and branches that no test reaches
 	$(BIN)/coverage run -m pytest -m "not slow and not fault and not soak"

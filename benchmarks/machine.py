@@ -1,4 +1,4 @@
-"""What a figure was measured on, and what this machine can hash at that moment."""
+"""What a figure was measured on, and what this machine can do at that moment with nothing else."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import re
 import subprocess
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
-HASHED_BYTES = 64
-_BATCH = 10_000
+from qed.trees import kernel
+
+TWO_BLOCKS = bytes(98)  # a message as long as an inner node of the hyper tree
+_BATCH = 500  # 64 KiB of messages: what the kernel hashes lies in the cache as well
+_PADDED = bytes(128 * _BATCH)
 
 
 def describe(directory: Path) -> dict[str, str]:
@@ -32,19 +36,52 @@ def describe(directory: Path) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "file system": " ".join(disk.split()) or "unknown",
         "python": platform.python_version(),
+        "trees": kernel.NAME,
+        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
 
 
-def hashes_per_second(seconds: float = 0.4) -> float:
-    """Return how many 64-byte inputs one core hashes a second through hashlib, all else idle."""
-    data = bytes(HASHED_BYTES)
-    sha256 = hashlib.sha256
+def void_in_memory(machine: dict[str, str], directory: Path) -> None:
+    """End the run when a directory is no disk: what is measured there promises nothing."""
+    if machine["file system"].startswith("tmpfs"):
+        raise SystemExit(f"void: {directory} is memory; name a --directory on a disk")
+
+
+def hashes_per_second(seconds: float = 0.2) -> float:
+    """Return how many two-block hashes one core makes a second as the trees in use make them.
+
+    With the native kernel those are its own, two streams at once; with the twin hashlib's.
+    """
     done = 0
     start = time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds:
-        for _ in range(_BATCH):
-            sha256(data).digest()
+        _hash_batch()
         done += _BATCH
+    return done / elapsed
+
+
+def _hash_batch() -> None:
+    if kernel.WHY_TWIN:
+        for _ in range(_BATCH):
+            hashlib.sha256(TWO_BLOCKS).digest()
+    else:
+        import_module("qed.trees._kernel").sha256_padded(_PADDED, 2)
+
+
+def syncs_per_second(directory: Path, seconds: float = 0.5, size_bytes: int = 32_768) -> float:
+    """Return how often a second the disk takes some more bytes of one file and syncs them.
+
+    Not the same bytes again: each sync also has the file's new length to note, as a log that
+    grows has.
+    """
+    data = os.urandom(size_bytes)
+    done = 0
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+        start = time.perf_counter()
+        while (elapsed := time.perf_counter() - start) < seconds:
+            file.write(data)
+            os.fdatasync(file.fileno())
+            done += 1
     return done / elapsed
 
 
@@ -60,24 +97,15 @@ def written_bytes(pid: int) -> int:
     return int(dict(line.split(": ") for line in lines)["write_bytes"])
 
 
-def syncs_per_second(directory: Path, seconds: float = 0.5, size_bytes: int = 32_768) -> float:
-    """Return how often a second the disk takes some more bytes of one file and syncs them.
-
-    Overwriting what was written once, as a write-ahead log that is used again does not: so each
-    sync also has the file's new length to note, as a log that grows has.
-    """
-    data = os.urandom(size_bytes)
-    done = 0
-    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
-        start = time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < seconds:
-            file.write(data)
-            os.fdatasync(file.fileno())
-            done += 1
-    return done / elapsed
+def resident_bytes(pid: int, *, peak: bool = False) -> int:
+    """Return the memory that a process has now, or at most had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    field = re.search(rf"^{'VmHWM' if peak else 'VmRSS'}:\s+(\d+) kB$", status, re.MULTILINE)
+    if field is None:
+        raise SystemExit(f"process {pid} has ended")
+    return int(field[1]) * 1024
 
 
-def void_in_memory(machine: dict[str, str], directory: Path) -> None:
-    """End the run when a directory is no disk: what is measured there promises nothing."""
-    if machine["file system"].startswith("tmpfs"):
-        raise SystemExit(f"void: {directory} is memory; name a --directory on a disk")
+def size_bytes(directory: Path) -> int:
+    """Return the bytes that the files below a directory take on the disk."""
+    return sum(file.lstat().st_blocks * 512 for file in directory.rglob("*") if file.is_file())

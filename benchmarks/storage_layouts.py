@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from machine import describe, syncs_per_second, void_in_memory, written_bytes
+from machine import describe, size_bytes, syncs_per_second, void_in_memory, written_bytes
 from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from qed.database import Database, Put
@@ -90,7 +90,7 @@ class Groups:
         """Return three rows."""
         size = first + len(digests)
         head = rows.Head(LOG_ID, 0, size, size, hashes.take(), hashes.take())
-        return rows.encode_group(first, digests, head)
+        return rows.encode_group(first, b"".join(digests), head)
 
     def index(self, first: int, digests: Sequence[bytes]) -> None:
         """Keep nothing on disk."""
@@ -214,9 +214,9 @@ class PageFile(Groups):
             number = bucket(digest, self._bits)
             at = number * PAGE_BYTES
             page = bytearray(os.pread(self._file, PAGE_BYTES, at))
-            place = self._counts[number] % (PAGE_BYTES // ENTRY_BYTES) * ENTRY_BYTES
+            place = self._counts[number] * ENTRY_BYTES
             page[place : place + ENTRY_BYTES] = digest + key(version)
-            self._counts[number] += 1
+            self._counts[number] = (self._counts[number] + 1) % (PAGE_BYTES // ENTRY_BYTES)
             os.pwrite(self._file, page, at)
 
     def close(self) -> None:
@@ -251,11 +251,6 @@ class Figure:
     disk_bytes_per_event: float
     written_bytes_per_event: float
     backup_bytes_per_new_event: float
-
-
-def size_bytes(directory: Path) -> int:
-    """Return the bytes that the files of a directory take on the disk."""
-    return sum(file.lstat().st_blocks * 512 for file in directory.rglob("*") if file.is_file())
 
 
 def groups(first: int, stop: int) -> Iterator[tuple[int, list[bytes], Hashes]]:
@@ -324,7 +319,8 @@ def measure(name: str, events: int, directory: Path, limit_s: float) -> Figure:
     with tempfile.TemporaryDirectory(prefix="qed-layouts-", dir=directory) as scratch:
         store = Path(scratch) / "store"
         store.mkdir()
-        bare = syncs_per_second(Path(scratch))
+        probe_s = min(0.5, events / 100_000)
+        bare = syncs_per_second(Path(scratch), probe_s)
         written = written_bytes(os.getpid())
         layout: Layout = make(store, events)
         with contextlib.closing(Database.create(store, layout.families)) as database:
@@ -334,7 +330,7 @@ def measure(name: str, events: int, directory: Path, limit_s: float) -> Figure:
         size = clock.size + ROUNDS * max(clock.size // 100 // GROUP_EVENTS, 10) * GROUP_EVENTS
         written = written_bytes(os.getpid()) - written
         disk = size_bytes(store)
-        bare = (bare + syncs_per_second(Path(scratch))) / 2
+        bare = (bare + syncs_per_second(Path(scratch), probe_s)) / 2
     return Figure(
         layout=name,
         title=title,

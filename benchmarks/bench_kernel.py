@@ -1,0 +1,152 @@
+"""The kernel: groups of 1,000 on trees of some size, against the bare hashes that they need."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable
+
+from context import MIB, MILLION, Context
+from figures import Figure, at_most
+from needed_hashes import Members, Needed, frozen_hashes, history_hashes
+
+from qed.trees.kernel import History, Hyper
+
+NAME = "kernel"
+GROUP = 1_000
+GROUPS = 30
+CALLS = 2_000
+DIGEST_BYTES = 32
+CHUNK = 100_000  # events made at a time
+
+
+def run(context: Context) -> list[Figure]:
+    """Measure both trees at each size."""
+    return [figure for events in context.sizes for figure in _at(context, events)]
+
+
+def _at(context: Context, events: int) -> list[Figure]:
+    groups = [os.urandom(GROUP * DIGEST_BYTES) for _ in range(GROUPS)]
+    members = Members(groups)
+    trees = _Trees()
+    grown = _grow(context, trees, events, members)
+    return [grown, *_groups(context, trees, groups, members), *_calls(context, trees)]
+
+
+class _Trees:
+    """Both trees of one log."""
+
+    def __init__(self) -> None:
+        self.history = History()
+        self.hyper = Hyper(self.history)
+
+
+def _grow(context: Context, trees: _Trees, events: int, members: Members) -> Figure:
+    """Fill empty trees as an open without an index does: no roots between."""
+    hashes = context.bare_hashes()
+    seconds = 0.0
+    for first in range(0, events, CHUNK):
+        digests = os.urandom(min(CHUNK, events - first) * DIGEST_BYTES)
+        members.add(digests)
+        start = time.perf_counter()
+        trees.history.freeze(digests)
+        seconds += time.perf_counter() - start
+    ends = bytearray(events // 8 + 1)
+    for last in [*range(GROUP - 1, events, GROUP), events - 1]:
+        ends[last >> 3] |= 1 << (last & 7)
+    start = time.perf_counter()
+    trees.hyper.build(bytes(ends))
+    built = time.perf_counter() - start
+    frozen = frozen_hashes(0, events).two_block_equivalents
+    return Figure(
+        NAME,
+        "both trees built at once, no root between",
+        events,
+        events / (seconds + built),
+        (hashes + context.bare_hashes()) / 2,
+        more={
+            "history us": seconds / events * 1e6,
+            "of its bare hashes": seconds * hashes / frozen,
+            "hyper us": built / events * 1e6,
+            "history MiB": trees.history.memory_bytes / MIB,
+            "hyper MiB": trees.hyper.memory_bytes / MIB,
+            "hyper bytes an event": trees.hyper.memory_bytes / events,
+        },
+    )
+
+
+def _groups(context: Context, trees: _Trees, groups: list[bytes], members: Members) -> list[Figure]:
+    """Plan and accept the groups one after the other."""
+    events = trees.history.size
+    times: dict[str, list[float]] = {"history": [], "hyper": [], "both trees": []}
+    ratios: dict[str, list[float]] = {name: [] for name in times}
+    before = context.bare_hashes()
+    needs: list[tuple[Needed, Needed]] = []
+    for digests in groups:
+        size = trees.history.size
+        begin = time.perf_counter()
+        history = trees.history.plan(digests)
+        trees.history.accept(history)
+        between = time.perf_counter()
+        hyper = trees.hyper.plan(digests, size)
+        trees.hyper.accept(hyper)
+        end = time.perf_counter()
+        times["history"].append(between - begin)
+        times["hyper"].append(end - between)
+        times["both trees"].append(end - begin)
+        needs.append((history_hashes(size, GROUP), members.add_group(digests)))
+    hashes = (before + context.bare_hashes()) / 2
+    for at, (of_history, of_hyper) in enumerate(needs):
+        parts = {"history": of_history, "hyper": of_hyper, "both trees": of_history + of_hyper}
+        for name, need in parts.items():
+            ratios[name].append(times[name][at] * hashes / need.two_block_equivalents)
+    last = {"history": needs[-1][0], "hyper": needs[-1][1], "both trees": sum_of(needs[-1])}
+    return [
+        Figure(
+            NAME,
+            f"a group of 1,000, {name}",
+            events,
+            GROUP / statistics.median(taken),
+            hashes,
+            more={
+                "of its bare hashes": (ratio := statistics.median(ratios[name])),
+                "needs one-block": last[name].one_block,
+                "two-block": last[name].two_blocks,
+            },
+            floors=(at_most("times its bare hashes", ratio, 1.5),)
+            if events == MILLION and name == "both trees"
+            else (),
+        )
+        for name, taken in times.items()
+    ]
+
+
+def sum_of(needs: tuple[Needed, Needed]) -> Needed:
+    """Return what both trees need."""
+    return needs[0] + needs[1]
+
+
+def _calls(context: Context, trees: _Trees) -> list[Figure]:
+    """Time the calls that proofs are made of."""
+    size = trees.history.size
+    chosen = random.Random(size)  # noqa: S311 - a choice that can be made again
+    versions = [chosen.randrange(size) for _ in range(CALLS)]
+    digests = [trees.history.digest(version) for version in versions]
+    calls: dict[str, Callable[[int], object]] = {
+        "walk to a digest": lambda i: trees.hyper.walk(digests[i]),
+        "history path": lambda i: trees.history.prove_membership(versions[i], size - 1),
+        "incremental path": lambda i: trees.history.prove_incremental(versions[i], size - 1),
+    }
+    hashes = context.bare_hashes()
+    figures = []
+    for name, call in calls.items():
+        start = time.perf_counter()
+        for i in range(CALLS):
+            call(i)
+        taken = time.perf_counter() - start
+        figures.append(
+            Figure(NAME, f"{name}, one call", size - GROUPS * GROUP, CALLS / taken, hashes)
+        )
+    return figures

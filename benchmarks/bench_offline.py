@@ -1,0 +1,104 @@
+"""Verifying proofs without a server, on one core: from the body of an answer to the verdict."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from context import Context
+from figures import Figure, at_least, median
+
+from qed import wire
+from qed.database import Database
+from qed.engine import rows
+from qed.engine.log import Log
+from qed.trees import quick, verify
+from qed.trees.values import FlatMembership
+from qed.trees.verify import Root
+from qed.wire import flat
+
+NAME = "verification"
+PROOFS = 5_000
+FLOOR_PER_S = 25_000
+ONE_BY_ONE = "membership, one by one, native"
+
+
+def run(context: Context) -> list[Figure]:
+    """Verify membership proofs out of the largest log, in each of the ways that there are."""
+    events = context.sizes[-1]
+    path = context.log_of(events)
+    digests = _some_digests(path, min(PROOFS, events))
+    with Log.open(path) as log:
+        proofs = [log.flat_membership(digest) for digest in digests]
+        head = log.head
+    bodies = [flat.encode_membership(proof, None) for proof in proofs]
+    hyper = Root(head.current_version, head.hyper_digest)
+    history = Root(head.current_version, head.history_digest)
+
+    def quickly() -> None:
+        for digest, body in zip(digests, bodies, strict=True):
+            assert quick.verify_membership(
+                _decoded(body), digest=digest, version=None, hyper=hyper, history=history
+            )
+
+    def at_once() -> None:
+        decoded = map(_decoded, bodies)
+        claims = [
+            (proof, digest, None, hyper, history)
+            for proof, digest in zip(decoded, digests, strict=True)
+        ]
+        assert all(quick.verify_memberships(claims))
+
+    def readably() -> None:
+        for digest, body in zip(digests, bodies, strict=True):
+            verify.verify_membership(
+                wire.decode_membership(body),
+                digest=digest,
+                version=None,
+                hyper=hyper,
+                history=history,
+            )
+
+    ways: dict[str, Callable[[], None]] = {
+        ONE_BY_ONE: quickly,
+        "membership, many at once, native": at_once,
+        "membership, one by one, readable": readably,
+    }
+    figures = []
+    for what, way in ways.items():
+        runs = [_time(context, events, what, way) for _ in range(context.runs)]
+        figures.append(median(runs))
+        context.proofs += len(digests)
+    return figures
+
+
+def _decoded(body: bytes) -> FlatMembership:
+    proof = flat.decode_membership(body)
+    assert proof is not None
+    return proof
+
+
+def _time(context: Context, events: int, what: str, way: Callable[[], None]) -> Figure:
+    hashes = context.bare_hashes()
+    count = min(PROOFS, events)
+    start, cpu = time.perf_counter(), time.process_time()
+    way()
+    taken, cpu = time.perf_counter() - start, time.process_time() - cpu
+    rate = count / taken
+    floors = (at_least("proofs/s", rate, FLOOR_PER_S),) if what == ONE_BY_ONE else ()
+    cpu_us = cpu / count * 1e6
+    return Figure(NAME, what, events, rate, hashes, cpu_us=cpu_us, floors=floors)
+
+
+def _some_digests(path: Path, count: int) -> list[bytes]:
+    """Return digests of events that the log holds, out of its rows."""
+    found: list[bytes] = []
+    database = Database.open(path, rows.FAMILIES, read_only=True)
+    try:
+        for _, group in database.scan(rows.LOG, b""):
+            found += [group[i : i + 32] for i in range(0, len(group), 32)]
+    finally:
+        database.close()
+    return random.Random(count).sample(found, count)  # noqa: S311 - can be made again
