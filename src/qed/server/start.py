@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,9 @@ from qed.web.stop import Stop
 __all__ = ["ServerConfig", "serve"]
 
 _PROGRESS_EVERY_S = 2.0
+# How long one thread may compute while another waits. At Python's 5 ms, a loop that is busy makes
+# the writer wait that long several times a group. Measured in docs/adr/0018.
+SWITCH_INTERVAL_S = 0.0002
 
 Announce = Callable[[str], None]
 
@@ -58,7 +62,7 @@ def serve(
     """
     stop = stop or Stop()
     _raise_file_limit()
-    with stop.on_signals(), contextlib.ExitStack() as stack:
+    with stop.on_signals(), _short_turns(), contextlib.ExitStack() as stack:
         # 1. What can be wrong about flags, before a file is touched.
         tls = open_tls(config)
         places = bind_places(config, stack)
@@ -109,6 +113,17 @@ def _raise_file_limit() -> None:
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@contextlib.contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads take turns quickly, for the length of the block; it holds for the process."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 def _open_key(path: Path, announce: Announce) -> None:

@@ -81,6 +81,14 @@ def test_a_start_without_the_native_kernel_says_so_once(
     assert told == ([line] if why else [])
 
 
+def test_threads_take_short_turns_while_a_server_runs(tmp_path: Path) -> None:
+    before_s = sys.getswitchinterval()
+    with running(local(tmp_path / "db")):
+        assert sys.getswitchinterval() == pytest.approx(room.SWITCH_INTERVAL_S)
+        assert before_s > 2 * room.SWITCH_INTERVAL_S
+    assert sys.getswitchinterval() == pytest.approx(before_s)
+
+
 def test_a_second_start_goes_on_with_the_same_log(tmp_path: Path) -> None:
     config = local(tmp_path / "db")
     with running(config) as server:
