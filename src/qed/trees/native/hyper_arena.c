@@ -12,6 +12,7 @@
 
 #define SLAB_BLOCKS 1024u /* of 64 bytes */
 #define PAGE_BYTES 4096u
+#define AHEAD 8u /* free nodes whose memory is on its way before they are taken */
 
 /* Counts the takings of memory down to the one that a test wants to fail. */
 bool qed_may_take(struct qed_trie *trie)
@@ -107,13 +108,23 @@ size_t qed_region_memory(const struct qed_region *region, uint32_t used)
     return (bytes + unit - 1) / unit * unit;
 }
 
+static uint32_t *spare_at(const struct qed_trie *trie, uint32_t top)
+{
+    return (uint32_t *)(void *)trie->spare.chunks[top >> 19] + (top & 0x7ffff);
+}
+
 int qed_take_inner(struct qed_trie *trie, uint32_t *index)
 {
     if (!qed_may_take(trie))
         return QED_NO_MEMORY;
     if (trie->spare_count > 0) {
         uint32_t top = --trie->spare_count;
-        *index = ((uint32_t *)(void *)trie->spare.chunks[top >> 19])[top & 0x7ffff];
+        *index = *spare_at(trie, top);
+        if (top >= AHEAD) {
+            uint32_t soon = *spare_at(trie, top - AHEAD);
+            __builtin_prefetch(qed_block(trie, soon), 1);
+            __builtin_prefetch(qed_links(trie, soon), 1);
+        }
         return QED_OK;
     }
     if (trie->node_count >= trie->limit)
@@ -179,7 +190,7 @@ void qed_give_back(struct qed_trie *trie, const qed_ref *refs, size_t count)
         uint32_t index = QED_INDEX(refs[i]);
         if (QED_KIND(refs[i]) == QED_INNER) {
             uint32_t top = trie->spare_count++;
-            ((uint32_t *)(void *)trie->spare.chunks[top >> 19])[top & 0x7ffff] = index;
+            *spare_at(trie, top) = index;
         } else {
             push_slots(trie, index, (uint32_t)(qed_slots(trie, index)->version >> QED_COUNT_SHIFT));
             trie->buckets--;
