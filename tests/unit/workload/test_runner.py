@@ -1,0 +1,190 @@
+"""The programmatic entry: in this process, and as a process of its own."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from answering_log import answering_log
+from qed.errors import NotProvenError, UnreachableError, VerificationError
+from qed.workload import runner
+from qed.workload.plan import Plan, build_plan
+from qed.workload.runner import run
+
+
+def plan_for(server, kind, **fields):
+    return Plan(kind, **({"endpoints": [server.endpoint], "connections": 3} | fields))
+
+
+def test_a_load_and_what_it_came_to():
+    with answering_log() as server:
+        server.fill(10)
+        result = run(plan_for(server, "add", num_requests=40, size=10, alone=True))
+
+    assert result.error is None
+    assert (result.total.requests, result.total.items, result.total.kind) == (40, 40, "add")
+    assert (result.events_added, result.next_number) == (40, 50)
+    assert (result.first_version, result.last_version) == (10, 49)
+    assert (result.events_unknown, result.events_by_others) == (0, 0)
+    assert result.checked.proofs_verified == result.checked.against_snapshots > 40
+    assert result.generator_cpu_us > 0
+    assert result.total.seconds == result.window_s[1] - result.window_s[0] > 0
+    assert list(result.rows) == [result.total]
+
+
+def test_a_mix_has_rows_and_a_total():
+    with answering_log() as server:
+        server.fill(10)
+        mix = [("add", 1), ("membership", 1)]
+        result = run(plan_for(server, "mixed", mix=mix, num_requests=40, size=10))
+
+    assert [row.kind for row in result.rows] == ["add", "membership"]
+    assert result.total.kind == "total"
+    assert result.total.requests == sum(row.requests for row in result.rows) == 40
+
+
+def test_both_ends_of_the_window_are_told():
+    told = []
+
+    with answering_log() as server:
+        server.fill(2)
+        run(
+            plan_for(server, "membership", num_requests=5),
+            on_window=lambda: told.append("measuring"),
+            on_measured=lambda: told.append("measured"),
+        )
+
+    assert told == ["measuring", "measured"]
+
+
+def test_versions_of_others_are_counted():
+    def add_another(said):
+        if said.number == 3:
+            servers[0].log.add([b"\1" * 32])
+
+    servers = []
+    with answering_log(add_another) as server:
+        servers.append(server)
+        result = run(plan_for(server, "add", num_requests=10))
+        assert result.events_by_others == 1
+        assert result.error is None
+
+    servers.clear()
+    with answering_log(add_another) as server:
+        servers.append(server)
+        error = run(plan_for(server, "add", num_requests=10, alone=True)).error
+        assert isinstance(error, VerificationError)
+
+
+def test_a_lie_after_the_load_is_found():
+    def forget(said):
+        if said.number > 25 and "membership" in said.path:
+            said.status, said.body = 200, servers[0].answer(said.path, ABSENT)[1]
+
+    servers = []
+    with answering_log(forget) as server:
+        servers.append(server)
+        result = run(plan_for(server, "add", num_requests=10))
+        assert result.error is None
+        result = run(plan_for(server, "add", num_requests=10, size=10))
+
+    assert isinstance(result.error, VerificationError)
+
+
+ABSENT = json.dumps({"KeyDigest": "A" * 43 + "=", "Version": None}).encode()
+
+
+def test_a_server_that_is_gone_afterwards_is_counted():
+    def refuse(said):
+        if said.number > 10:
+            said.status, said.body = 503, b"later\n"
+
+    with answering_log(refuse) as server:
+        result = run(plan_for(server, "add", num_requests=10))
+
+    assert result.errors == {"afterwards": 1}
+    assert result.total.requests == 10
+
+
+def test_nothing_is_asked_afterwards_when_nothing_is_to_be_verified():
+    with answering_log() as server:
+        result = run(plan_for(server, "add", num_requests=10, verify="none"))
+
+    assert (result.checked.proofs_verified, len(server.paths)) == (0, 12)
+
+
+def test_a_log_that_does_not_fit_is_refused_before_anything_is_sent():
+    with answering_log() as server:
+        with pytest.raises(NotProvenError):
+            run(plan_for(server, "incremental"))
+        assert len(server.paths) == 1
+
+
+def test_nobody_there_is_an_error():
+    with answering_log() as server:
+        pass
+
+    with pytest.raises(UnreachableError):
+        run(plan_for(server, "add"))
+
+
+def test_without_uvloop_python_has_a_loop_too(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    assert runner.loop_factory() is None
+    with answering_log() as server:
+        assert run(plan_for(server, "add", num_requests=5)).total.requests == 5
+
+
+# --- as a process
+
+
+def told(text):
+    out = io.StringIO()
+    code = runner.main(io.StringIO(text), out)
+    return code, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_a_plan_in_and_a_result_out():
+    with answering_log() as server:
+        code, lines = told(json.dumps(build_plan(plan_for(server, "add", num_requests=5))))
+
+    assert code == 0
+    assert [line["State"] for line in lines] == ["measuring", "measured", "done"]
+    assert lines[2]["Error"] is None
+    assert lines[2]["Result"]["Requests"] == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"kind": "x"}', '{"kind": "add", "x": 1}', "[" * 100_000, " " * 2**21],
+)
+def test_what_is_no_plan_is_refused(text):
+    code, lines = told(text)
+
+    assert code == 1
+    assert lines == [{"State": "done", "Result": None, "Error": lines[0]["Error"]}]
+    assert lines[0]["Error"]["code"] == "malformed"
+
+
+def test_a_signal_ends_it_and_what_was_measured_is_told():
+    command = [sys.executable, "-m", "qed.workload.runner"]
+    with answering_log() as server:
+        plan = build_plan(plan_for(server, "add", num_requests=10**6))
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            process.stdin.write(json.dumps(plan))
+            process.stdin.close()
+            assert json.loads(process.stdout.readline()) == {"State": "measuring"}
+            os.kill(process.pid, signal.SIGINT)
+            lines = [json.loads(line) for line in process.stdout]
+
+    assert lines[-1]["State"] == "done"
+    assert lines[-1]["Result"]["Interrupted"] is True
+    assert lines[-1]["Error"] is None
+    assert process.returncode == 0
