@@ -107,12 +107,14 @@ cdef class Hyper:
     cdef dict _failures  # what callbacks raised, by thread, until the caller raises it again
     cdef bint _busy  # the writer is inside a call without Python's lock
     cdef bint _unreadable  # and changes the tree in place
+    cdef public object budget_bytes  # what memory may hold, about; None: everything
 
     def __cinit__(self, history, *, pages=None, budget_bytes=None):
         cdef qed_hyper_owner owner
         memset(&owner, 0, sizeof(owner))
         self._history = history
         self._failures = {}
+        self.budget_bytes = budget_bytes
         owner.self = <void *>self
         owner.read_digest = _read_digest
         give_digests = getattr(history, "_digests", None)

@@ -76,7 +76,8 @@ int qed_find_digest(struct qed_hyper *hyper, const struct qed_hyper_plan *plan, 
 {
     const struct qed_hyper_owner *owner = &hyper->owner;
 
-    for (; plan != NULL; plan = plan->base) {
+    /* An accepted plan has let go of its digests: the history tree has them. */
+    for (; plan != NULL && !plan->accepted; plan = plan->base) {
         if (version < plan->first_version || version >= plan->size)
             continue;
         memcpy(out, plan->digests + 32 * (version - plan->first_version), 32);
