@@ -175,7 +175,8 @@ def _history_hashes(path: AuditPath, leaf: int, version: int) -> bytes | None:
 
 def _hashes(path: AuditPath, positions: Sequence[Position]) -> bytes | None:
     """Return the values at the positions, None unless they are all there is, of 32 bytes each."""
-    if len(path) != len(positions):
+    # A mapping of another kind could give out something else when it is asked again.
+    if type(path) is not dict or len(path) != len(positions):
         return None
     values = [path.get(position) for position in positions]
     if not all(type(value) is bytes and len(value) == DIGEST_BYTES for value in values):

@@ -119,8 +119,11 @@ cdef const uint8_t *_hashes(object value, size_t *count) except NULL:
 
 
 cdef int _open_membership(object flat, qed_membership *proof) except -1:
-    """Point into a flat proof, which the caller holds; AssertionError for one that is none."""
-    if not isinstance(flat, FlatMembership):
+    """Point into a flat proof, which the caller holds; AssertionError for one that is none.
+
+    It is a tuple of exactly its type: what a subclass gives out may not be what it holds.
+    """
+    if type(flat) is not FlatMembership:
         raise AssertionError("not a flat proof")
     (exists, current, query, actual, key_digest, hyper, history,
      leaf_digest, leaf_version, leaf_history) = flat
@@ -174,7 +177,7 @@ def encode_incremental(flat):
     cdef qed_incremental proof
     cdef size_t chars
     cdef char *out
-    if not isinstance(flat, FlatIncremental):
+    if type(flat) is not FlatIncremental:
         raise AssertionError("not a flat proof")
     start, end, hashes = flat
     proof.start, proof.end = _number(start), _number(end)

@@ -1,17 +1,16 @@
 """The bodies of the hot routes, as fast as can be had: in C where it was built, else readable.
 
 `flat_twin` says what each function does. The choice is made once, when this module is loaded:
-`_text` where it imports and answers a few known questions as the twin does. The environment
-variable `QED_KERNEL` forces `native` (an ImportError where that cannot be) or `twin`.
+`_text` where it was built and answers a few known questions as the twin does (`trees.choice` says
+how another choice is forced). `NAME` says which it is, `WHY_TWIN` why it is the twin.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from importlib import import_module
 from types import ModuleType
 
+from qed.trees.choice import choose
 from qed.trees.paths import unflatten_incremental, unflatten_membership
 from qed.trees.values import NO_VERSION, FlatIncremental, FlatMembership
 from qed.wire import flat_twin, proofs
@@ -78,25 +77,8 @@ def _questions() -> list[tuple[str, tuple[object, ...]]]:
     ]
 
 
-def _choose(forced: str) -> tuple[ModuleType, str]:
-    """Return the module to use and, when it is the twin, why."""
-    if forced == "twin":
-        return flat_twin, "QED_KERNEL says so"
-    try:
-        native = import_module("qed.wire._text")
-    except ImportError as error:
-        if forced == "native":
-            raise
-        return flat_twin, f"it was not built: {error}"
-    fault = find_fault(native)
-    if fault is not None:
-        if forced == "native":
-            raise ImportError(f"qed.wire._text is not right: {fault}")
-        return flat_twin, f"it is not right: {fault}"
-    return native, ""
-
-
-_chosen, WHY_TWIN = _choose(os.environ.get("QED_KERNEL", ""))
+_native, WHY_TWIN = choose("qed.wire._text", "text of the hot routes", find_fault)
+_chosen = flat_twin if _native is None else _native
 NAME: str = _chosen.NAME
 
 encode_membership: Callable[[FlatMembership, bytes | None], bytes] = _chosen.encode_membership

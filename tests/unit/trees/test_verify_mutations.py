@@ -8,10 +8,11 @@ from functools import cache
 import pytest
 
 import mutations
+from both_verifiers import verify_absence, verify_incremental, verify_membership
 from pure_log import PureLog, event_digests, flip_bit
 from qed.errors import VerificationError
 from qed.trees.values import NO_VERSION
-from qed.trees.verify import Root, verify_absence, verify_incremental, verify_membership
+from qed.trees.verify import Root
 
 LEAVES = 64
 DIGESTS = event_digests(LEAVES)
