@@ -16,6 +16,8 @@ struct block {
     size_t count;    /* versions in it, those as of which the path is made */
     unsigned height; /* of the whole block */
     bool ready;
+    uint64_t without; /* the nodes above this version are never asked for, from this height on */
+    unsigned without_from;
     uint8_t nodes[2 * QED_BLOCK][32]; /* level h begins at level_start(height, h) */
 };
 
@@ -42,6 +44,7 @@ static void open_block(struct block *block, const struct qed_history *history, c
                                                                         : width);
     block->digests = held != NULL ? held - (version - block->first) * QED_HASH : near;
     block->ready = false;
+    block->without_from = block->height;
 }
 
 static void open_view(struct view *view, const struct qed_history *history,
@@ -54,20 +57,34 @@ static void open_view(struct view *view, const struct qed_history *history,
     open_block(&view->last, history, near_last, last, last + 1);
 }
 
-/* Hashes a block's frozen nodes, all levels of it. */
+/* Whether a node of a block is to be hashed. The uppermost is kept anyway, unless it is to be
+ * compared with what the digests that were read back make. */
+static bool wanted(const struct block *block, uint64_t index, unsigned height)
+{
+    if (block->height == QED_UPPER_HEIGHT)
+        return true;
+    return height < block->height && !(height >= block->without_from &&
+                                       block->without >> height == index >> height);
+}
+
+/* Hashes a block's frozen nodes. */
 static void fill_block(struct view *view, struct block *block)
 {
     struct qed_history_jobs jobs;
     qed_jobs_begin(&jobs);
     for (size_t i = 0; i < block->count; i++)
-        qed_jobs_one(&jobs, block->digests + i * QED_HASH, block->first + i, 0, block->nodes[i]);
+        if (wanted(block, block->first + i, 0))
+            qed_jobs_one(&jobs, block->digests + i * QED_HASH, block->first + i, 0,
+                         block->nodes[i]);
     qed_jobs_end(&jobs);
     for (unsigned h = 0; block->count >> h > 1; h++) {
         uint8_t(*below)[32] = block->nodes + level_start(block->height, h);
         uint8_t(*above)[32] = block->nodes + level_start(block->height, h + 1);
-        for (size_t j = 0; j < block->count >> h >> 1; j++)
-            qed_jobs_two(&jobs, below[2 * j], below[2 * j + 1],
-                         block->first + ((uint64_t)j << h << 1), h + 1, above[j]);
+        for (size_t j = 0; j < block->count >> h >> 1; j++) {
+            uint64_t index = block->first + ((uint64_t)j << h << 1);
+            if (wanted(block, index, h + 1))
+                qed_jobs_two(&jobs, below[2 * j], below[2 * j + 1], index, h + 1, above[j]);
+        }
         qed_jobs_end(&jobs);
     }
     block->ready = true;
@@ -132,6 +149,8 @@ int qed_history_membership(const struct qed_history *history, const uint8_t *nea
     struct view view;
     int count = 0;
     open_view(&view, history, near_leaf, near_version, leaf, version);
+    view.leaf.without = leaf;
+    view.leaf.without_from = 0;
     for (unsigned h = qed_bit_length(version); h-- > 0;) {
         uint64_t sibling = (leaf >> h ^ 1) << h;
         if (sibling > version)
@@ -165,6 +184,9 @@ int qed_history_incremental(const struct qed_history *history, const uint8_t *ne
 {
     struct view view;
     open_view(&view, history, near_start, near_end, start, end);
+    view.leaf.without = start;
+    view.last.without = end;
+    view.leaf.without_from = view.last.without_from = 1;
     uint8_t *stop = collect(&view, 0, qed_bit_length(end), start, end, out);
     return view.damaged ? -1 : (int)((stop - out) / QED_HASH);
 }
