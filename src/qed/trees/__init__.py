@@ -5,9 +5,9 @@ function needs it is given, and where it needs stored nodes it asks a reader onc
 shares no code with the prover, so that each judges the other. Reading order: `values` (the shapes
 that everybody passes around), `history` (the append-only tree: what was added, in which order),
 `hyper` (the map from an event's digest to its newest version), `verify` (how anyone checks a
-proof, on hashlib alone; it can be read first), `paths` (proofs without their positions), `kernel`
-(both trees as objects that take whole groups: `twin` in plain Python, `_kernel` in C; which of the
-two is used, once `kernel_check` has asked it questions with known answers), `quick` (the verifier's first
-opinion, never a no: `quick_twin` and `_verifier`, told apart by `quick_check`) and `choice` (native
-or readable).
+proof, on hashlib alone; it can be read first), `quick` (the verifier's first opinion, never a no:
+`quick_twin` and `_verifier`, compared by `quick_check`), `paths` (proofs without their positions),
+`kernel` (both trees as objects that take whole groups: `twin` in plain Python, `_kernel` in C;
+which of the two is used, once `kernel_check` has asked it questions with known answers) and
+`choice` (native or readable, for each such pair).
 """
