@@ -27,8 +27,8 @@ ONE_CONNECTION_PER_S, ONE_CONNECTION_OF_DISK = 1_500, 0.25
 
 def run(context: Context) -> list[Figure]:
     """Measure on a log of each size, a server of its own each time."""
-    largest = context.sizes[-1]
-    sizes = [events for events in context.sizes if events in (MILLION, largest)]
+    ends = (context.sizes[0], MILLION, context.sizes[-1])
+    sizes = [events for events in context.sizes if events in ends]
     return [figure for events in sizes for figure in _at(context, events)]
 
 

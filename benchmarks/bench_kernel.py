@@ -1,4 +1,8 @@
-"""The kernel: groups of 1,000 on trees of some size, against the bare hashes that they need."""
+"""The kernel: groups of 1,000 on trees of some size, against the bare hashes that they need.
+
+Everything here happens on one thread, and its processor time is what counts: the bare hashes beside
+it are measured in the same way.
+"""
 
 from __future__ import annotations
 
@@ -50,15 +54,15 @@ def _grow(context: Context, trees: _Trees, events: int, members: Members) -> Fig
     for first in range(0, events, CHUNK):
         digests = os.urandom(min(CHUNK, events - first) * DIGEST_BYTES)
         members.add(digests)
-        start = time.perf_counter()
+        start = time.thread_time()
         trees.history.freeze(digests)
-        seconds += time.perf_counter() - start
+        seconds += time.thread_time() - start
     ends = bytearray(events // 8 + 1)
     for last in [*range(GROUP - 1, events, GROUP), events - 1]:
         ends[last >> 3] |= 1 << (last & 7)
-    start = time.perf_counter()
+    start = time.thread_time()
     trees.hyper.build(bytes(ends))
-    built = time.perf_counter() - start
+    built = time.thread_time() - start
     frozen = frozen_hashes(0, events).two_block_equivalents
     return Figure(
         NAME,
@@ -86,13 +90,13 @@ def _groups(context: Context, trees: _Trees, groups: list[bytes], members: Membe
     needs: list[tuple[Needed, Needed]] = []
     for digests in groups:
         size = trees.history.size
-        begin = time.perf_counter()
+        begin = time.thread_time()
         history = trees.history.plan(digests)
         trees.history.accept(history)
-        between = time.perf_counter()
+        between = time.thread_time()
         hyper = trees.hyper.plan(digests, size)
         trees.hyper.accept(hyper)
-        end = time.perf_counter()
+        end = time.thread_time()
         times["history"].append(between - begin)
         times["hyper"].append(end - between)
         times["both trees"].append(end - begin)
@@ -142,10 +146,10 @@ def _calls(context: Context, trees: _Trees) -> list[Figure]:
     hashes = context.bare_hashes()
     figures = []
     for name, call in calls.items():
-        start = time.perf_counter()
+        start = time.thread_time()
         for i in range(CALLS):
             call(i)
-        taken = time.perf_counter() - start
+        taken = time.thread_time() - start
         figures.append(
             Figure(NAME, f"{name}, one call", size - GROUPS * GROUP, CALLS / taken, hashes)
         )
