@@ -1,7 +1,7 @@
 """Which answers are right: each against its question, and against what was answered before. Pure.
 
 Of every answer: its form, that it is about what was asked, its numbers, and that it fits the
-ledger. Of a proof the paths are read and verified only where that is asked for (`verify_proof`).
+ledger. Of a proof the paths are read and verified only where that is asked for (`proofs`).
 Texts are compared as the server writes them; another spelling of the same is read by `wire`.
 
 Cost: about 2 us an answer about one event or proof, 1 us an event of a bulk.
@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 from qed import wire
 from qed.errors import MalformedError, VerificationError
-from qed.trees.values import NO_VERSION, MembershipProof, Snapshot
-from qed.trees.verify import Root, verify_absence, verify_incremental, verify_membership
-from qed.workload import roots
-from qed.workload.ledger import Known, Ledger
+from qed.trees.values import NO_VERSION, Snapshot
+from qed.workload.ledger import Ledger
 from qed.workload.plan import ADD, BULK, DIGESTS, INCREMENTAL, MEMBERSHIP
+from qed.workload.proofs import verify_proof
 from qed.workload.questions import Question
 
 _B64 = rb"[A-Za-z0-9+/]{43}="
@@ -214,77 +213,6 @@ def describe(question: Question) -> str:
             f"{question.kind} of events {question.number} to {question.number + question.count - 1}"
         )
     return f"{question.kind} of event {question.number}"
-
-
-def verify_proof(ledger: Ledger, question: Question, body: bytes) -> bool | None:
-    """Verify a proof in full; return whether all its roots came with snapshots of this run.
-
-    The roots that are not known are those that the proof implies, and from now on the server is
-    held to them. None: an answer of an empty log, which nothing verifies, or no proof at all.
-
-    Raises:
-        VerificationError: it is false, or implies other roots than those known.
-    """
-    try:
-        if question.kind == INCREMENTAL:
-            return _verify_incremental(ledger, question, body)
-        if question.kind == MEMBERSHIP:
-            return _verify_membership(ledger, question, wire.decode_membership(body))
-    except MalformedError as error:
-        raise VerificationError(
-            f"the answer does not parse: {error.message}", step="answer"
-        ) from error
-    return None
-
-
-def _verify_incremental(ledger: Ledger, question: Question, body: bytes) -> bool:
-    proof = wire.decode_incremental(body)
-    first, last = question.number, question.number + question.count
-    if (proof.start, proof.end) != (first, last):
-        raise VerificationError("the answer is about other versions", step="question")
-    implied = roots.history_roots(proof)
-    known = [
-        ledger.pin_history(version, digest)
-        for version, digest in zip((first, last), implied, strict=True)
-    ]
-    start, end = Root(first, known[0].digest), Root(last, known[1].digest)
-    verify_incremental(proof, start=start, end=end)
-    return all(each.from_snapshot for each in known)
-
-
-def _verify_membership(ledger: Ledger, question: Question, proof: MembershipProof) -> bool | None:
-    digest = base64.b64decode(question.about[0])
-    current = proof.current_version
-    if current == NO_VERSION:
-        return None
-    if proof.key_digest != digest:
-        raise VerificationError("the answer is about another digest", step="question")
-    hyper = ledger.pin_hyper(current, roots.hyper_root(proof))
-    hyper_root = Root(current, hyper.digest)
-    if proof.exists:
-        path = proof.history or {}
-        implied = roots.history_root(path, digest, proof.actual_version, current)
-        history = ledger.pin_history(current, implied)
-        verify_membership(
-            proof,
-            digest=digest,
-            version=None,
-            hyper=hyper_root,
-            history=Root(current, history.digest),
-        )
-        return hyper.from_snapshot and history.from_snapshot
-    known = _history_of_absence(ledger, proof)
-    root = None if known is None else Root(current, known.digest)
-    verify_absence(proof, digest=digest, version=None, hyper=hyper_root, history=root)
-    return hyper.from_snapshot and (known is None or known.from_snapshot)
-
-
-def _history_of_absence(ledger: Ledger, proof: MembershipProof) -> Known | None:
-    leaf, current = proof.hyper_leaf, proof.current_version
-    if leaf is None:
-        return None
-    implied = roots.history_root(leaf.history, leaf.key_digest, leaf.version, current)
-    return ledger.pin_history(current, implied)
 
 
 def _read_snapshots(body: bytes) -> list[tuple[bytes, bytes, bytes]]:

@@ -94,8 +94,9 @@ class Plan:
     """Draw what is asked about at random, the same again for the same seed; None: in order."""
 
     verify: str = SAMPLE
-    """Which proofs are verified in full: `none`, a `sample`, or `all`, which makes the generator
-    slow. The form of every answer, and whether it is to the question, is always checked."""
+    """Which proofs are verified in full: `none`, a `sample`, or `all`, at about 11 us a proof where
+    the native verifier was built, else 250 us. The form of every answer, and whether it is to the
+    question, is always checked."""
 
     alone: bool = False
     """Nobody else adds meanwhile: a version that no answer named is then a false claim."""
