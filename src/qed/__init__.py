@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qed.client.saved import (
         SavedIncremental,
         SavedMembership,
+        decode_saved_answer,
         read_saved,
         verify_saved,
         write_saved,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         verify_membership_answer,
         verify_with_snapshots,
     )
+    from qed.client.verify_many import Answer, Verdict, verify_many
     from qed.errors import (
         FatalError,
         NotProvenError,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     __version__ = VERSION
 
 _HOMES = {
+    "Answer": "qed.client.verify_many",
     "AsyncClient": "qed.client.async_client",
     "Client": "qed.client.sync_client",
     "ClientConfig": "qed.client.config",
@@ -64,12 +67,15 @@ _HOMES = {
     "Snapshot": "qed.trees.values",
     "UnavailableError": "qed.errors",
     "UnreachableError": "qed.errors",
+    "Verdict": "qed.client.verify_many",
     "VerificationError": "qed.errors",
+    "decode_saved_answer": "qed.client.saved",
     "history_root": "qed.client.verify_answers",
     "hyper_root": "qed.client.verify_answers",
     "read_saved": "qed.client.saved",
     "roots_needed": "qed.client.verify_answers",
     "verify_incremental_answer": "qed.client.verify_answers",
+    "verify_many": "qed.client.verify_many",
     "verify_membership_answer": "qed.client.verify_answers",
     "verify_saved": "qed.client.saved",
     "verify_with_snapshots": "qed.client.verify_answers",
@@ -77,6 +83,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Answer",
     "AsyncClient",
     "Client",
     "ClientConfig",
@@ -92,13 +99,16 @@ __all__ = [
     "Snapshot",
     "UnavailableError",
     "UnreachableError",
+    "Verdict",
     "VerificationError",
     "__version__",
+    "decode_saved_answer",
     "history_root",
     "hyper_root",
     "read_saved",
     "roots_needed",
     "verify_incremental_answer",
+    "verify_many",
     "verify_membership_answer",
     "verify_saved",
     "verify_with_snapshots",

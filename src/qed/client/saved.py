@@ -17,6 +17,7 @@ from qed.client.verify_answers import (
     verify_incremental_answer,
     verify_membership_answer,
 )
+from qed.client.verify_many import Answer
 from qed.durable import read_file, storage_errors, write_file
 from qed.errors import ConflictError, MalformedError, NewerFormatError
 from qed.trees.values import IncrementalProof, MembershipProof
@@ -29,15 +30,21 @@ from qed.wire.fields import (
     read_text,
     read_u64,
 )
+from qed.wire.flat import read_digest_query
 from qed.wire.json_text import parse_answer
 from qed.wire.proofs import (
+    encode_membership,
     format_incremental,
     format_membership,
     read_incremental,
     read_membership,
 )
+from qed.wire.requests import encode_digest_query
 
 FORMAT = "qed/proof/v1"
+_MEMBERSHIP = f'{{"Format":"{FORMAT}","Kind":"membership","Question":'.encode("ascii")
+_ANSWER = b',"Answer":'
+_END = b"}\n"
 MAX_SAVED_BYTES = BOUNDS.proof_bytes + 1024  # the answer, and the question around it
 
 
@@ -100,6 +107,26 @@ def decode_saved(data: bytes) -> SavedProof:
     if encode_saved(saved) != data:
         raise MalformedError("the file is not in canonical form")
     return saved
+
+
+def decode_saved_answer(data: bytes) -> Answer:
+    """Return the question of a saved membership proof and its answer, unread: for `verify_many`.
+
+    Raises:
+        MalformedError: the file holds no membership proof, or is not in canonical form.
+        NewerFormatError: a later version of this program wrote it.
+    """
+    question_end = data.find(_ANSWER, len(_MEMBERSHIP))
+    if data.startswith(_MEMBERSHIP) and data.endswith(_END) and len(data) <= MAX_SAVED_BYTES:
+        question = data[len(_MEMBERSHIP) : question_end]
+        query = read_digest_query(question)
+        # Written again and compared: only the canonical spelling is split here.
+        if query is not None and encode_digest_query(*query) == question:
+            return Answer(*query, data[question_end + len(_ANSWER) : -len(_END)])
+    saved = decode_saved(data)
+    if not isinstance(saved, SavedMembership):
+        raise MalformedError("the file holds an incremental proof, not one of membership")
+    return Answer(saved.digest, saved.version, encode_membership(saved.proof))
 
 
 def write_saved(path: Path, saved: SavedProof) -> None:

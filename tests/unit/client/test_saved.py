@@ -19,11 +19,13 @@ from qed.client.saved import (
     SavedIncremental,
     SavedMembership,
     decode_saved,
+    decode_saved_answer,
     encode_saved,
     read_saved,
     verify_saved,
     write_saved,
 )
+from qed.client.verify_many import Answer
 from qed.errors import (
     ConflictError,
     MalformedError,
@@ -33,6 +35,7 @@ from qed.errors import (
     RequestError,
     VerificationError,
 )
+from qed.wire import encode_membership
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "saved-proofs.md"
 LOG = PureLog()
@@ -249,3 +252,44 @@ def test_the_examples_of_the_document_are_files_to_the_byte():
             hyper_digests=given_digests["hyper"],
             history_digests=given_digests["history"],
         )
+
+
+@pytest.mark.parametrize("saved", [MEMBERSHIP, NEWEST, ABSENCE])
+def test_the_answer_is_taken_out_as_it_stands(saved):
+    answer = Answer(saved.digest, saved.version, encode_membership(saved.proof))
+    assert decode_saved_answer(encode_saved(saved)) == answer
+
+    with_event = replace(saved, proof=replace(saved.proof, key=b"event 0"))
+    assert decode_saved_answer(encode_saved(with_event)).body == encode_membership(with_event.proof)
+
+
+@pytest.mark.parametrize("saved", [MEMBERSHIP, NEWEST])
+def test_around_the_answer_only_the_canonical_spelling_is_taken(saved):
+    data = encode_saved(saved)
+    end = data.index(b',"Answer":')
+    for at in range(end + 10):
+        for changed in (
+            data[:at] + b" " + data[at:],
+            data[:at] + data[at + 1 :],
+            data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :],
+        ):
+            try:
+                answer = decode_saved_answer(changed)
+            except RequestError:
+                continue
+            # What is still a question asks something else, and only that was changed.
+            assert (answer.digest, answer.version) != (saved.digest, saved.version)
+            assert decode_saved(changed).digest == answer.digest
+    for cut in (data[:-1], data[:-2], data + b"\n", b""):
+        with pytest.raises(MalformedError):
+            decode_saved_answer(cut)
+
+
+def test_a_file_without_an_answer_about_membership_is_refused():
+    with pytest.raises(MalformedError, match="incremental"):
+        decode_saved_answer(encode_saved(INCREMENT))
+    newer = encode_saved(MEMBERSHIP).replace(b"qed/proof/v1", b"qed/proof/v2")
+    with pytest.raises(NewerFormatError):
+        decode_saved_answer(newer)
+    with pytest.raises(MalformedError):
+        decode_saved_answer(encode_saved(MEMBERSHIP) + b" " * MAX_SAVED_BYTES)
