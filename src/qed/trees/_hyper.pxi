@@ -19,7 +19,10 @@ cdef extern from "hyper.h" nogil:
     struct qed_hyper_owner:
         void *self
         qed_digests digests
-        int (*read_digest)(void *self, uint64_t version, uint8_t *out) noexcept nogil
+        int (*read_digests)(
+            void *self, uint64_t version, uint64_t count, uint8_t *out
+        ) noexcept nogil
+        int (*report)(void *self, uint64_t done, uint64_t total) noexcept nogil
     struct qed_hyper_way:
         uint64_t size
         unsigned count
@@ -48,24 +51,42 @@ cdef extern from "hyper.h" nogil:
         qed_hyper *hyper, const uint8_t *digests, const uint64_t *counts, size_t groups,
         uint8_t *roots
     )
+    int qed_hyper_build(qed_hyper *hyper, uint64_t size, const uint8_t *ends)
     int qed_hyper_walk(qed_hyper *hyper, const uint8_t *digest, qed_hyper_way *way)
     void qed_hyper_count(const qed_hyper *hyper, qed_hyper_counts *counts)
     void qed_hyper_fail_after(qed_hyper *hyper, uint64_t takings)
     void qed_hyper_limit(qed_hyper *hyper, uint32_t limit)
 
 
-cdef int _read_digest(void *self, uint64_t version, uint8_t *out) noexcept with gil:
-    """Ask the history tree for a digest that memory does not hold; 0, or 1 when that raised."""
+cdef int _read_digests(
+    void *self, uint64_t version, uint64_t count, uint8_t *out
+) noexcept with gil:
+    """Ask the history tree for digests that memory does not hold; 0, or 1 when that raised."""
     hyper = <Hyper>self
-    cdef bytes digest
+    cdef bytes digests
     try:
-        digest = hyper._history.digest(version)
-        if len(digest) != 32:
-            raise ValueError(f"the digest of version {version} has {len(digest)} bytes")
+        if isinstance(hyper._history, History):
+            digests = (<History>hyper._history)._read_back(version, count)
+        else:
+            digests = b"".join(map(hyper._history.digest, range(version, version + count)))
+        if len(digests) != 32 * count:
+            raise ValueError(f"the digests from version {version} on have {len(digests)} bytes")
     except BaseException as error:  # carried over to the thread that called, and raised there
         hyper._failures[get_ident()] = error
         return 1
-    memcpy(out, <const char *>digest, 32)
+    memcpy(out, <const char *>digests, 32 * count)
+    return 0
+
+
+cdef int _report(void *self, uint64_t done, uint64_t total) noexcept with gil:
+    """Tell who builds how far it is; 0, or 1 when that raised."""
+    hyper = <Hyper>self
+    try:
+        if hyper._reporter is not None:
+            hyper._reporter(done, total)
+    except BaseException as error:  # as above
+        hyper._failures[get_ident()] = error
+        return 1
     return 0
 
 
@@ -105,6 +126,7 @@ cdef class Hyper:
     cdef qed_hyper *_hyper
     cdef object _history
     cdef dict _failures  # what callbacks raised, by thread, until the caller raises it again
+    cdef object _reporter  # of a build
     cdef bint _busy  # the writer is inside a call without Python's lock
     cdef bint _unreadable  # and changes the tree in place
     cdef public object budget_bytes  # what memory may hold, about; None: everything
@@ -116,7 +138,8 @@ cdef class Hyper:
         self._failures = {}
         self.budget_bytes = budget_bytes
         owner.self = <void *>self
-        owner.read_digest = _read_digest
+        owner.read_digests = _read_digests
+        owner.report = _report
         give_digests = getattr(history, "_digests", None)
         if callable(give_digests):
             capsule = give_digests()
@@ -216,19 +239,21 @@ cdef class Hyper:
 
     def build(self, bytes ends not None, report=None):
         """Make the tree of all events of the history tree at once; see `twin.Hyper.build`."""
+        cdef const uint8_t *bits = <const uint8_t *><const char *>ends
+        cdef uint64_t size = self._history.size
+        cdef int code
         if self.size:
             raise ValueError("the tree is not empty")
-        size = self._history.size
-        group = []
-        for version in range(size):
-            group.append(self._history.digest(version))
-            if ends[version >> 3] >> (version & 7) & 1:
-                self.extend(b"".join(group), [len(group)])
-                group = []
-                if report is not None:
-                    report(version + 1, size)
-        if group:
+        if size == 0:
+            return
+        if len(ends) * 8 < size or not ends[(size - 1) >> 3] >> ((size - 1) & 7) & 1:
             raise ValueError("the last version ends no group")
+        self._enter_alone()
+        self._reporter = report
+        with nogil:
+            code = qed_hyper_build(self._hyper, size, bits)
+        self._reporter = None
+        self._leave(code)
 
     def walk(self, bytes digest not None):
         """Return where the way to a digest ends, in one tree; see `twin.Hyper.walk`."""

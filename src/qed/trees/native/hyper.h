@@ -35,7 +35,10 @@ enum qed_hyper_code {
 struct qed_hyper_owner {
     void *self;
     struct qed_digests digests; /* asked first; may be NULL functions */
-    int (*read_digest)(void *self, uint64_t version, uint8_t out[32]);
+    /* The digests of versions in a row, end to end. */
+    int (*read_digests)(void *self, uint64_t version, uint64_t count, uint8_t *out);
+    /* How far qed_hyper_build is; called by the caller's own thread. */
+    int (*report)(void *self, uint64_t done, uint64_t total);
 };
 
 struct qed_hyper;
@@ -70,6 +73,10 @@ size_t qed_hyper_open_plans(const struct qed_hyper *hyper);
  * fails the tree is empty. */
 int qed_hyper_extend(struct qed_hyper *hyper, const uint8_t *digests, const uint64_t *counts,
                      size_t groups, uint8_t *roots);
+
+/* Makes the tree of the log's first `size` events on an empty tree; bit v & 7 of byte v >> 3 of
+ * `ends` is set where version v ends a group. Otherwise like qed_hyper_extend. */
+int qed_hyper_build(struct qed_hyper *hyper, uint64_t size, const uint8_t *ends);
 
 struct qed_hyper_way {
     uint64_t size; /* of the tree that this is about */

@@ -18,14 +18,13 @@ struct replay {
     int code;
 };
 
-static int add_group(struct qed_trie *trie, const uint8_t *digests, size_t count,
-                     uint64_t first_version)
+int qed_add_keys(struct qed_trie *trie)
 {
     struct qed_work *work = &trie->work;
-    int code = qed_sort_group(trie, digests, count, first_version);
+    int code;
 
-    if (code != QED_OK || work->keys.count == 0)
-        return code;
+    if (work->keys.count == 0)
+        return QED_OK;
     code = qed_place_group(trie, &trie->root, trie->hash);
     if (code != QED_OK)
         return code;
@@ -45,7 +44,9 @@ static void *replay_half(void *argument)
     trie->work.plan = replay->all;
     for (size_t group = 0; group < replay->groups; group++) {
         size_t count = (size_t)replay->counts[group];
-        replay->code = add_group(trie, digests, count, version);
+        replay->code = qed_sort_group(trie, digests, count, version);
+        if (replay->code == QED_OK)
+            replay->code = qed_add_keys(trie);
         if (replay->code != QED_OK)
             break;
         memcpy(replay->hashes[group], trie->hash, 32);

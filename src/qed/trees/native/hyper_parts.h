@@ -185,7 +185,12 @@ void qed_give_back(struct qed_trie *trie, const qed_ref *refs, size_t count);
 int qed_sort_group(struct qed_trie *trie, const uint8_t *digests, size_t count,
                    uint64_t first_version);
 
+/* hyper_extend.c: adds the group in work.keys to the tree itself, which nobody reads. When it fails
+ * the tree is in pieces. */
+int qed_add_keys(struct qed_trie *trie);
+
 /* hyper_place.c: the new nodes of a group, without their hashes. */
+void qed_start_over(struct qed_trie *trie);
 int qed_place_group(struct qed_trie *trie, qed_ref *root, uint8_t *hash);
 
 /* hyper_bucket.c */

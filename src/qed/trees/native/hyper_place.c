@@ -174,8 +174,11 @@ static int place(struct qed_trie *trie, size_t at, unsigned depth)
     return qed_make_bucket(trie, item, merged, count, depth);
 }
 
-static void start_over(struct qed_work *work)
+/* Forgets the group before; its short-lived memory is used again. */
+void qed_start_over(struct qed_trie *trie)
 {
+    struct qed_work *work = &trie->work;
+
     for (unsigned depth = 0; depth <= work->deepest; depth++)
         work->jobs[depth].count = 0;
     work->deepest = 0;
@@ -192,7 +195,6 @@ int qed_place_group(struct qed_trie *trie, qed_ref *root, uint8_t *hash)
     struct qed_work *work = &trie->work;
     unsigned depth = 1;
 
-    start_over(work);
     if (!qed_room(trie, &work->items, sizeof(struct qed_item), 1))
         return QED_NO_MEMORY;
     ((struct qed_item *)work->items.items)[work->items.count++] = (struct qed_item){

@@ -86,7 +86,7 @@ int qed_find_digest(struct qed_hyper *hyper, const struct qed_hyper_plan *plan, 
     if (owner->digests.fetch != NULL &&
         owner->digests.fetch(owner->digests.context, version, out) == 0)
         return QED_OK;
-    return owner->read_digest(owner->self, version, out) == 0 ? QED_OK : QED_CALLBACK;
+    return owner->read_digests(owner->self, version, 1, out) == 0 ? QED_OK : QED_CALLBACK;
 }
 
 /* Copies the lists of what was made and replaced into the plan. */
