@@ -144,8 +144,9 @@ def _proofs(meter: _Meter) -> list[Figure]:
 
 def _beside_adds(meter: _Meter, what: str, **fields: Any) -> Figure:
     """Ask for proofs while another process adds events that nobody asks for."""
-    seconds = meter.context.seconds + 2 * WARM_UP_S + 1
-    adds: dict[str, Any] = {"connections": 16, "rate": BESIDE_PER_S, "duration_s": seconds}
+    # Its window begins and ends a little later than that of the proofs.
+    timing = {"warmup_s": WARM_UP_S + 0.5, "duration_s": meter.context.seconds + 0.5}
+    adds: dict[str, Any] = {"connections": 16, "rate": BESIDE_PER_S, **timing}
     other = Server(meter.server.port, meter.server.pid, meter.server.counter)
     label = f"beside {random.random()} "  # noqa: S311 - a name that nobody else gives
     with ThreadPoolExecutor(1) as pool:

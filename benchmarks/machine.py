@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import re
+import resource
 import subprocess
 import tempfile
 import time
@@ -90,6 +91,33 @@ def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process has used so far, all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Others:
+    """What other programs take of the processors from here on: noise in everything measured."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._busy, self._own, self._wall = _busy_seconds(), _own_seconds(), time.monotonic()
+
+    def share(self) -> float:
+        """Return the share of all cores that was taken until now, 0 to 1."""
+        busy = _busy_seconds() - self._busy - (_own_seconds() - self._own)
+        cores = os.cpu_count() or 1
+        return max(0.0, busy / (time.monotonic() - self._wall) / cores)
+
+
+def _busy_seconds() -> float:
+    """Return the time that all cores have spent on anything, the hypervisor's part as well."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = fields[3] + fields[4]
+    return (sum(fields) - idle) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    """Return the processor time of this process and of those that it has started and seen end."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, who))
 
 
 def written_bytes(pid: int) -> int:

@@ -25,7 +25,7 @@ import bench_offline
 import figures as tables
 from context import Context
 from figures import Figure
-from machine import describe, void_in_memory
+from machine import Others, describe, void_in_memory
 from syncs import SyncCounter
 
 from qed.trees import kernel
@@ -68,6 +68,7 @@ def main() -> None:
     options = parse()
     machine = describe(options.directory)
     void_in_memory(machine, options.directory)
+    others = Others()
     done: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="qed-bench-", dir=options.directory) as scratch:
         context = Context(
@@ -80,6 +81,7 @@ def main() -> None:
         for name in options.only or BENCHMARKS:
             print(f"{name} ...", file=sys.stderr)
             done += BENCHMARKS[name].run(context)
+    machine["others"] = f"other programs took {others.share():.0%} of the processors meanwhile"
     correct = {"checks clean": context.checks, "proofs verified": context.proofs}
     if options.json:
         lines = [tables.document(figure) for figure in done]
