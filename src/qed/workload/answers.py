@@ -180,7 +180,9 @@ class Judge:
             return 1
         if question.known:
             raise VerificationError(
-                "the event is in the log, and is said to be absent", step="absent"
+                "the event is in the log, and is said to be absent",
+                step="absent",
+                hint="unless it was never added: the size of the plan says which events are there",
             )
         if answer.actual != answer.current:
             raise VerificationError(

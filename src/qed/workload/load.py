@@ -36,6 +36,9 @@ LOOK_S = 0.1  # how often timeouts, samples and progress are looked after
 SAMPLES = 16  # proofs of a kind that wait for their verification
 REFUSALS = 10  # how often one request is made again in a closed loop
 LONGEST_PAUSE_S = 5.0
+_FIRST_PAUSE_S = 0.1
+_LOST_PAUSE_S = 0.2  # before a connection that was lost while idle is opened again
+_REFUSED = 400
 _TOO_LATE = frozenset({408, 429, 503})  # nothing was done
 
 Progress = Callable[[float, float], None]
@@ -257,7 +260,7 @@ class Load:
         connection.sent_s = NEVER_S
         self._under_way -= 1
         if head.closes:
-            self._replace(connection)
+            self._replace(connection, 0.0 if head.status < _REFUSED else _pause_s(response))
         else:
             self._go_on(connection, now_s)
         if not self._under_way:
@@ -271,7 +274,7 @@ class Load:
             self._under_way -= 1
             self._count_error(question, connection.due_s, reason.partition(":")[0], reason)
             self._count_unknown(question)
-        self._replace(connection)
+        self._replace(connection, _LOST_PAUSE_S if question is None else 0.0)
         self._finish_if_over()
 
     def _refusal(self, connection: Connection, question: Question, response: Response) -> bool:
@@ -285,9 +288,8 @@ class Load:
             connection.attempts += 1
             again = self._schedule is None and connection.attempts <= REFUSALS
             if again and not self._stopping and not head.closes:
-                pause_s = min(head.retry_after_s or 0.1, LONGEST_PAUSE_S)
                 connection.sent_s = NEVER_S
-                self._after(pause_s, lambda: self._send_again(connection))
+                self._after(_pause_s(response), lambda: self._send_again(connection))
                 return True
         where = f"{question.kind} at {connection.target.endpoint}"
         answer = Answer(head.status, {"content-type": head.media_type}, response.body)
@@ -338,10 +340,10 @@ class Load:
             self.failure = error
         self._finish_if_over()
 
-    def _replace(self, connection: Connection) -> None:
+    def _replace(self, connection: Connection, after_s: float) -> None:
         with suppress(ValueError):
             self._idle.remove(connection)
-        self._pool.replace(connection)
+        self._pool.replace(connection, after_s)
 
     # --- now and then
 
@@ -385,3 +387,9 @@ class Load:
                         break
         except VerificationError as error:
             self._fail(error)
+
+
+def _pause_s(response: Response) -> float:
+    """Return how long to wait after a refusal: what the server asks for, within a bound."""
+    asked_s = response.head.retry_after_s
+    return _FIRST_PAUSE_S if asked_s is None else min(asked_s, LONGEST_PAUSE_S)

@@ -76,15 +76,19 @@ class Pool:
         if failure is not None and not self.connections:
             raise failure
 
-    def replace(self, connection: Connection) -> None:
-        """Let go of a connection, and open another in its place while there is a use for it."""
+    def replace(self, connection: Connection, after_s: float = 0.0) -> None:
+        """Let go of a connection, and open another in its place while there is a use for it.
+
+        `after_s` is how long to wait first, so that a server that turns connections away is not
+        run down.
+        """
         connection.close()
         with suppress(ValueError):
             self.connections.remove(connection)
         if not self._holder.needs_connections():
             return
         self.opening += 1
-        task = asyncio.get_running_loop().create_task(self._reopen(connection.target))
+        task = asyncio.get_running_loop().create_task(self._reopen(connection.target, after_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -95,7 +99,8 @@ class Pool:
         for connection in self.connections:
             connection.close()
 
-    async def _reopen(self, target: Target) -> None:
+    async def _reopen(self, target: Target, after_s: float) -> None:
+        await asyncio.sleep(after_s)
         until_s = self._clock() + min(RECONNECT_S, self._timeout_s)
         while True:
             try:

@@ -80,6 +80,17 @@ def test_a_connection_is_replaced_while_it_is_needed():
         pooled(test, server.endpoint)
 
 
+def test_it_can_be_opened_later():
+    async def test(pool, holder, _errors):
+        pool.replace(pool.connections[0], after_s=1000.0)
+        pool.replace(pool.connections[0], after_s=0.001)
+        await holder.told.get()
+        assert (len(pool.connections), pool.opening) == (1, 1)
+
+    with answering_log() as server:
+        pooled(test, server.endpoint)
+
+
 def test_some_that_cannot_be_opened_are_counted():
     async def test(pool, _holder, errors):
         assert len(pool.connections) == 1
