@@ -37,7 +37,7 @@ __all__ = ["ServerConfig", "serve"]
 _PROGRESS_EVERY_S = 2.0
 # How long one thread may compute while another waits. At Python's 5 ms, a loop that is busy makes
 # the writer wait that long several times a group. Measured in docs/adr/0018.
-SWITCH_INTERVAL_S = 0.0002
+SWITCH_INTERVAL_S = 0.00005
 
 Announce = Callable[[str], None]
 
