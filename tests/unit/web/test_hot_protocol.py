@@ -4,11 +4,13 @@ import re
 import threading
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from echoing import Gate, HotEcho, application
 from qed.errors import MalformedError, StorageError
 from qed.web.application import Application, Route
 from qed.web.hot import BODY_BYTES, Asker, HotRoute
+from qed.web.hot_protocol import _HotCycle
 from qed.web.limits import WebLimits
 from qed.web.messages import TEXT, Answer, Request
 from serving import DEADLINE_S, Wire, ask, eventually, serving
@@ -103,6 +105,39 @@ def test_a_body_above_the_bound_goes_the_ordinary_way() -> None:
     assert [len(body) for body in hot.taken] == [BODY_BYTES]
 
 
+def test_a_body_is_never_taken_for_a_request() -> None:
+    """The answer 404 is out before the body has come; what the body says is still not a request."""
+    hot = HotEcho()
+    inside = post(b"smuggled")
+    with serving(application(hot=hot)) as server, Wire(server.port) as wire:
+        wire.send(b"POST /nowhere HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % len(inside))
+        assert ask(server.port, "GET", "/echo").status == 200  # the head has been read
+        wire.send(inside)
+        assert wire.read().status == 404
+        assert wire.ask("POST", "/echo", b"a request").body == b"a request"
+    assert b"smuggled" not in hot.taken
+
+
+def test_a_head_is_never_taken_for_a_request() -> None:
+    hot = HotEcho()
+    with serving(application(hot=hot)) as server, Wire(server.port) as wire:
+        wire.send(b"GET /echo HTTP/1.1\r\nHost: t\r\n")
+        assert ask(server.port, "GET", "/echo").status == 200
+        wire.send(post(b"smuggled"))
+        assert wire.read().status == 400
+    assert hot.taken == []
+
+
+def test_a_connection_that_was_refused_is_not_answered_any_more() -> None:
+    hot = HotEcho()
+    limits = WebLimits(read_s=0.05, linger_s=0.3)
+    with serving(application(limits, hot=hot)) as server, Wire(server.port) as wire:
+        assert wire.read().status == 408
+        wire.send(post(b"too late"))
+        assert wire.closed()
+    assert hot.taken == []
+
+
 def test_half_a_body_is_408_after_the_deadline() -> None:
     limits = WebLimits(read_s=0.05, linger_s=0.05)
     with serving(application(limits, hot=HotEcho())) as server, Wire(server.port) as wire:
@@ -124,6 +159,17 @@ def test_half_a_body_at_a_stop_is_still_taken() -> None:
         wire.send(b"rest")
         reply = wire.read()
         assert (reply.body, reply.headers["connection"]) == (b"halfrest", "close")
+        assert wire.closed()
+        assert server.join() is True
+
+
+def test_line_ends_before_a_request_are_no_part_of_the_next() -> None:
+    limits = WebLimits(drain_idle_s=0.01)
+    with serving(application(limits, hot=HotEcho())) as server, Wire(server.port) as wire:
+        wire.send(b"\r\n")
+        assert ask(server.port, "GET", "/echo").status == 200  # they have been read
+        assert wire.ask("POST", "/echo", b"x").body == b"x"
+        server.stop.request()
         assert wire.closed()
         assert server.join() is True
 
@@ -164,7 +210,7 @@ def test_a_client_that_does_not_read_costs_no_memory() -> None:
 
 
 def test_hot_requests_keep_a_connection_open() -> None:
-    limits = WebLimits(keep_alive_s=0.2)
+    limits = WebLimits(keep_alive_s=0.2, read_s=0.15)
     pause = threading.Event()
     with serving(application(limits, hot=HotEcho())) as server, Wire(server.port) as wire:
         for _ in range(6):
@@ -184,6 +230,14 @@ def test_the_answer_in_work_when_the_time_of_idle_connections_comes_is_sent() ->
         gate.open.set()
         assert wire.read().body == b"late"
         assert wire.closed()
+
+
+def test_a_hot_request_looks_like_any_other_in_work() -> None:
+    # What uvicorn and the guard look at of the newest request of a connection.
+    names = ("response_complete", "keep_alive", "disconnected", "message_event", "more_body")
+    for name in (*names, "response_started"):
+        assert name in RequestResponseCycle.__init__.__code__.co_names
+        assert hasattr(_HotCycle(), name)
 
 
 # --- errors -------------------------------------------------------------------------------------
