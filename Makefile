@@ -13,8 +13,10 @@ BIN := $(VENV)/bin
 SEED ?= 2019
 FAULT_MINUTES ?=
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+# What computes trees, reads and writes proofs, and commits.
+CORE := tests/unit/trees tests/unit/engine tests/unit/wire tests/property
 
-.PHONY: help up down test lint style types layers docker lock demo faults soak bench bench-large coverage native wheel clean
+.PHONY: help up down test lint style types layers docker lock demo faults soak bench bench-large coverage native sanitize twin wheel wheels clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -53,6 +55,12 @@ demo:  ## play the walk-through of the README and print it
 faults: packages $(VENV)  ## fail and kill at every system call (FAULT_MINUTES=10: as many as fit)
 	$(BIN)/python tests/fault/run_all.py $(if $(FAULT_MINUTES),--minutes $(FAULT_MINUTES)) $(if $(FAULT_SEED),--seed $(FAULT_SEED))
 
+twin: packages $(VENV)  ## the tests of the core, without the native kernel
+	QED_KERNEL=twin $(PYTEST) -n 2 --dist worksteal $(CORE)
+
+sanitize: packages $(VENV)  ## the tests of the native modules, built with AddressSanitizer and UBSan
+	make/sanitize $(VENV)
+
 soak: $(VENV)  ## the tests that take many minutes
 	$(PYTEST) -m soak
 
@@ -73,8 +81,11 @@ wheel: $(VENV)  ## dist/qed-<version>-cp311-abi3-<platform>.whl
 	rm -rf build dist
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
+wheels:  ## wheelhouse/*.whl for every usual kind of this system; on Linux with docker or podman
+	@PYTHON="$(PYTHON)" make/wheels
+
 clean:  ## remove what can be made again; environments and data stay
-	rm -rf build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf build dist wheelhouse .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: packages
