@@ -193,28 +193,15 @@ class HotProtocol(GuardedProtocol):
         self._parts, self._missing_bytes = [], 0
         return data
 
-    def _give_up_parts(self) -> None:
-        """Let the parser have a hot request that is not whole: something else has come up."""
-        if self._parts:
-            super().data_received(self._join_parts())
-
-    def _deadline_passed(self) -> None:
-        self._give_up_parts()
-        super()._deadline_passed()
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer what is whole, although no more will come."""
-        self._give_up_parts()
-        return super().eof_received()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what is not whole; a request in work goes on."""
         self._join_parts()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Close when nothing is in flight."""
-        self._give_up_parts()
+        """Close when nothing is in flight; what has come by halves is in flight."""
+        if self._parts:
+            super().data_received(self._join_parts())
         super().shutdown()
 
     def _await_next(self, seconds: float) -> None:

@@ -156,6 +156,7 @@ def test_half_a_body_at_a_stop_is_still_taken() -> None:
         assert ask(server.port, "GET", "/echo").status == 200
         server.stop.request()
         assert server.stopping.wait(DEADLINE_S)
+        threading.Event().wait(0.1)  # past `drain_idle_s`: there is no signal for "left open"
         wire.send(b"rest")
         reply = wire.read()
         assert (reply.body, reply.headers["connection"]) == (b"halfrest", "close")
