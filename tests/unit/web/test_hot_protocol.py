@@ -220,6 +220,17 @@ def test_hot_requests_keep_a_connection_open() -> None:
         assert wire.closed()
 
 
+def test_a_body_in_arrival_is_not_idle() -> None:
+    app = application(WebLimits(keep_alive_s=0.05), hot=HotEcho())
+    with serving(app) as server, Wire(server.port) as wire:
+        assert wire.ask("POST", "/echo", b"x").status == 200
+        wire.send(HEAD % 8 + b"half")
+        threading.Event().wait(0.15)  # the clock of the first answer goes off: there is no signal
+        wire.send(b"rest")
+        assert wire.read().body == b"halfrest"
+        assert wire.closed()
+
+
 def test_the_answer_in_work_when_the_time_of_idle_connections_comes_is_sent() -> None:
     gate = Gate()
     app = application(WebLimits(keep_alive_s=0.05), gate, HotEcho())
