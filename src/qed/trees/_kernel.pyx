@@ -44,7 +44,7 @@ include "_hyper.pxi"
 
 
 def sha256_name():
-    """Return which SHA-256 is in use: "sha_ni", "armv8" or "portable"."""
+    """Return which SHA-256 is in use: "sha_ni", "sha_ni + avx512", "armv8", ..., "portable"."""
     return qed_sha256_name().decode("ascii")
 
 

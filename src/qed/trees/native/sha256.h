@@ -13,10 +13,12 @@
 #include <stdint.h>
 
 /* Choose the fastest implementation that this machine has. Called once, when the module is loaded;
- * before that, and with QED_SHA256=portable in the environment, the portable one is used. */
+ * before that, and with QED_SHA256=portable in the environment, the portable one is used.
+ * QED_SHA256=pairs never hashes sixteen messages at once, =sixteen does wherever it can. */
 void qed_sha256_setup(void);
 
-/* The one in use: "sha_ni", "armv8" or "portable". */
+/* The one in use: "sha_ni", "armv8" or "portable"; "sha_ni + avx512" or "avx512" where whole batches
+ * go sixteen at once. */
 const char *qed_sha256_name(void);
 
 void qed_sha256(const uint8_t *data, size_t length, uint8_t out[32]);

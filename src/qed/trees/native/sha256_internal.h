@@ -18,6 +18,10 @@ struct qed_sha256_implementation {
                      uint8_t *out_b);
 };
 
+/* Hash sixteen padded messages of `blocks` blocks each, which lie one after the other. All of them
+ * are read to the end before anything is written. */
+typedef void qed_sha256_sixteen(const uint8_t *data, size_t blocks, uint8_t *const out[16]);
+
 extern const uint32_t qed_sha256_initial[8];
 extern const uint32_t qed_sha256_rounds[64];
 
@@ -26,6 +30,7 @@ extern const struct qed_sha256_implementation qed_sha256_portable;
 /* Each is NULL where the compiler or the processor does not have it. */
 const struct qed_sha256_implementation *qed_sha256_find_x86(void);
 const struct qed_sha256_implementation *qed_sha256_find_arm(void);
+qed_sha256_sixteen *qed_sha256_find_sixteen(void);
 
 static inline uint32_t qed_sha256_load(const uint8_t *bytes)
 {
