@@ -2,6 +2,7 @@
 # holds what must stay alive, and lets go of Python's lock around the C calls.
 
 from array import array
+from os import urandom
 from threading import get_ident
 
 cdef extern from "hyper.h" nogil:
@@ -13,7 +14,9 @@ cdef extern from "hyper.h" nogil:
         QED_STALE
         QED_DAMAGED
         QED_HYPER_MAX_PATH
+        QED_HYPER_LEAST_PAGE
     const uint64_t QED_HYPER_MAX_VERSION
+    const size_t SIZE_MAX
     struct qed_hyper
     struct qed_hyper_plan
     struct qed_hyper_owner:
@@ -22,15 +25,20 @@ cdef extern from "hyper.h" nogil:
         int (*read_digests)(
             void *self, uint64_t version, uint64_t count, uint8_t *out
         ) noexcept nogil
+        int (*read_page)(void *self, uint32_t number, uint8_t *page) noexcept nogil
+        int (*write_page)(void *self, uint32_t number, const uint8_t *page) noexcept nogil
+        size_t page_bytes
+        uint8_t secret[32]
         int (*report)(void *self, uint64_t done, uint64_t total) noexcept nogil
     struct qed_hyper_way:
         uint64_t size
         unsigned count
         bint found
         uint64_t version
+        uint32_t page
         uint8_t siblings[256][32]
     struct qed_hyper_counts:
-        uint64_t inner, buckets, slots, hashes
+        uint64_t inner, buckets, slots, pages, hashes
     qed_hyper *qed_hyper_new(const qed_hyper_owner *owner)
     void qed_hyper_free(qed_hyper *hyper)
     uint64_t qed_hyper_size(const qed_hyper *hyper)
@@ -53,6 +61,8 @@ cdef extern from "hyper.h" nogil:
     )
     int qed_hyper_build(qed_hyper *hyper, uint64_t size, const uint8_t *ends)
     int qed_hyper_walk(qed_hyper *hyper, const uint8_t *digest, qed_hyper_way *way)
+    void qed_hyper_budget(qed_hyper *hyper, size_t bytes)
+    uint32_t qed_hyper_damaged_page(const qed_hyper *hyper)
     void qed_hyper_count(const qed_hyper *hyper, qed_hyper_counts *counts)
     void qed_hyper_fail_after(qed_hyper *hyper, uint64_t takings)
     void qed_hyper_limit(qed_hyper *hyper, uint32_t limit)
@@ -75,6 +85,32 @@ cdef int _read_digests(
         hyper._failures[get_ident()] = error
         return 1
     memcpy(out, <const char *>digests, 32 * count)
+    return 0
+
+
+cdef int _read_page(void *self, uint32_t number, uint8_t *page) noexcept with gil:
+    """Ask for a page; 0, or 1 when that raised."""
+    hyper = <Hyper>self
+    cdef bytes read
+    try:
+        read = hyper._pages.read(number)
+        if len(read) != hyper._page_bytes:
+            raise ValueError(f"page {number} has {len(read)} bytes")
+    except BaseException as error:  # as above
+        hyper._failures[get_ident()] = error
+        return 1
+    memcpy(page, <const char *>read, hyper._page_bytes)
+    return 0
+
+
+cdef int _write_page(void *self, uint32_t number, const uint8_t *page) noexcept with gil:
+    """Hand out a page; 0, or 1 when that raised."""
+    hyper = <Hyper>self
+    try:
+        hyper._pages.write(number, page[: hyper._page_bytes])
+    except BaseException as error:  # as above
+        hyper._failures[get_ident()] = error
+        return 1
     return 0
 
 
@@ -126,20 +162,31 @@ cdef class Hyper:
     cdef qed_hyper *_hyper
     cdef object _history
     cdef dict _failures  # what callbacks raised, by thread, until the caller raises it again
+    cdef object _pages
+    cdef size_t _page_bytes
     cdef object _reporter  # of a build
     cdef bint _busy  # the writer is inside a call without Python's lock
     cdef bint _unreadable  # and changes the tree in place
-    cdef public object budget_bytes  # what memory may hold, about; None: everything
+    cdef object _budget_bytes
 
     def __cinit__(self, history, *, pages=None, budget_bytes=None):
         cdef qed_hyper_owner owner
         memset(&owner, 0, sizeof(owner))
         self._history = history
         self._failures = {}
-        self.budget_bytes = budget_bytes
         owner.self = <void *>self
         owner.read_digests = _read_digests
         owner.report = _report
+        if pages is not None:
+            if pages.size_bytes < QED_HYPER_LEAST_PAGE:
+                raise ValueError(f"pages of {pages.size_bytes} bytes are too small")
+            self._pages = pages
+            self._page_bytes = owner.page_bytes = pages.size_bytes
+            owner.read_page = _read_page
+            owner.write_page = _write_page
+            # What no other process has: a page that was written by one is not taken for ours.
+            secret = urandom(32)
+            memcpy(owner.secret, <const char *><bytes>secret, 32)
         give_digests = getattr(history, "_digests", None)
         if callable(give_digests):
             capsule = give_digests()
@@ -147,6 +194,7 @@ cdef class Hyper:
         self._hyper = qed_hyper_new(&owner)
         if self._hyper == NULL:
             raise MemoryError
+        self.budget_bytes = budget_bytes
 
     def __dealloc__(self):
         qed_hyper_free(self._hyper)
@@ -165,6 +213,16 @@ cdef class Hyper:
     def memory_bytes(self):
         """The bytes resident for the tree and for planning."""
         return qed_hyper_memory(self._hyper)
+
+    @property
+    def budget_bytes(self):
+        """What memory may hold, about, where there are pages; None: everything."""
+        return self._budget_bytes
+
+    @budget_bytes.setter
+    def budget_bytes(self, budget_bytes):
+        qed_hyper_budget(self._hyper, SIZE_MAX if budget_bytes is None else budget_bytes)
+        self._budget_bytes = budget_bytes
 
     @property
     def members(self):
@@ -264,6 +322,8 @@ cdef class Hyper:
         if self._unreadable:
             raise RuntimeError("the tree is being replayed")
         code = qed_hyper_walk(self._hyper, <const uint8_t *><const char *>digest, &way)
+        if code == QED_DAMAGED:
+            self._refuse_page(way.page)
         if code != QED_OK:
             self._raise(code)
         siblings = (<const uint8_t *>way.siblings)[: 32 * way.count]
@@ -299,7 +359,12 @@ cdef class Hyper:
         if code == QED_CALLBACK:
             error = self._failures.pop(get_ident(), None)
             raise error if error is not None else self._failures.popitem()[1]
+        if code == QED_DAMAGED:
+            self._refuse_page(qed_hyper_damaged_page(self._hyper))
         raise ValueError("the plan does not stand on this tree")
+
+    cdef _refuse_page(self, uint32_t number):
+        raise ValueError(f"page {number} of the hyper tree is not what was written there")
 
     cdef void _drop(self, qed_hyper_plan *plan) noexcept:
         """Free a plan; the last reference to it may go in any thread, at any time."""
@@ -309,10 +374,10 @@ cdef class Hyper:
             qed_hyper_drop(self._hyper, plan)
 
     def _counts(self):
-        """Return (inner nodes, buckets, places in them, hashes computed); for tests."""
+        """Return (inner nodes, buckets, places in them, pages, hashes computed); for tests."""
         cdef qed_hyper_counts counts
         qed_hyper_count(self._hyper, &counts)
-        return counts.inner, counts.buckets, counts.slots, counts.hashes
+        return counts.inner, counts.buckets, counts.slots, counts.pages, counts.hashes
 
     def _fail_after(self, uint64_t takings):
         """Let the n-th taking of memory fail, and all after it; 0: none. For tests."""

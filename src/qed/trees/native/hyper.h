@@ -29,6 +29,7 @@ enum qed_hyper_code {
 
 #define QED_HYPER_MAX_VERSION ((uint64_t)1 << 48)
 #define QED_HYPER_MAX_PATH 256
+#define QED_HYPER_LEAST_PAGE 256 /* bytes */
 
 /* Callbacks into the owner; each returns 0, or anything else when it failed and knows why. They
  * may be called by any thread that is inside a call of this file, several at once. */
@@ -37,6 +38,11 @@ struct qed_hyper_owner {
     struct qed_digests digests; /* asked first; may be NULL functions */
     /* The digests of versions in a row, end to end. */
     int (*read_digests)(void *self, uint64_t version, uint64_t count, uint8_t *out);
+    /* Pages, where the tree has them: `page_bytes` each. */
+    int (*read_page)(void *self, uint32_t number, uint8_t *page);
+    int (*write_page)(void *self, uint32_t number, const uint8_t *page);
+    size_t page_bytes;  /* 0 without pages */
+    uint8_t secret[32]; /* with which pages are sealed */
     /* How far qed_hyper_build is; called by the caller's own thread. */
     int (*report)(void *self, uint64_t done, uint64_t total);
 };
@@ -83,13 +89,20 @@ struct qed_hyper_way {
     unsigned count;
     bool found; /* whether it ends at a leaf */
     uint64_t version;
+    uint32_t page; /* after QED_DAMAGED */
     uint8_t siblings[QED_HYPER_MAX_PATH][32]; /* from height 255 down */
 };
 int qed_hyper_walk(struct qed_hyper *hyper, const uint8_t digest[32], struct qed_hyper_way *way);
 
+/* Memory above this is not grown where a page can take what would be added; SIZE_MAX at first. */
+void qed_hyper_budget(struct qed_hyper *hyper, size_t bytes);
+/* The page that a plan found to be another than was written, after QED_DAMAGED. */
+uint32_t qed_hyper_damaged_page(const struct qed_hyper *hyper);
+
 /* For tests and benchmarks. */
 struct qed_hyper_counts {
     uint64_t inner, buckets, slots; /* in use: nodes, buckets, and places for members in them */
+    uint64_t pages;
     uint64_t hashes;                /* computed since the start, of two blocks each */
 };
 void qed_hyper_count(const struct qed_hyper *hyper, struct qed_hyper_counts *counts);

@@ -183,6 +183,25 @@ int qed_take_slots(struct qed_trie *trie, uint32_t count, uint32_t *index)
     return QED_OK;
 }
 
+int qed_take_page(struct qed_trie *trie, uint32_t *number)
+{
+    uint32_t *free_pages = trie->free_pages.items;
+
+    if (trie->free_pages.count > 0) {
+        *number = free_pages[--trie->free_pages.count];
+        return QED_OK;
+    }
+    /* The halves take turns, so that the numbers stay dense. */
+    if (trie->page_count >= QED_MOST_NODES / 2)
+        return QED_FULL;
+    /* Room to take all of them back, which cannot fail. */
+    if (trie->page_count >= trie->free_pages.capacity &&
+        !qed_grow(trie, &trie->free_pages, sizeof(uint32_t), trie->page_count + 1))
+        return QED_NO_MEMORY;
+    *number = 2 * trie->page_count++ + trie->side;
+    return QED_OK;
+}
+
 /* Takes back nodes that nobody can reach any more. */
 void qed_give_back(struct qed_trie *trie, const qed_ref *refs, size_t count)
 {
@@ -191,6 +210,8 @@ void qed_give_back(struct qed_trie *trie, const qed_ref *refs, size_t count)
         if (QED_KIND(refs[i]) == QED_INNER) {
             uint32_t top = trie->spare_count++;
             *spare_at(trie, top) = index;
+        } else if (QED_KIND(refs[i]) == QED_PAGE) {
+            ((uint32_t *)trie->free_pages.items)[trie->free_pages.count++] = index;
         } else {
             push_slots(trie, index, (uint32_t)(qed_slots(trie, index)->version >> QED_COUNT_SHIFT));
             trie->buckets--;
@@ -201,9 +222,8 @@ void qed_give_back(struct qed_trie *trie, const qed_ref *refs, size_t count)
 }
 
 /* 64 bytes that live until the end of the group; they do not move. */
-void *qed_take_block(struct qed_trie *trie)
+void *qed_take_block(struct qed_trie *trie, struct qed_work *work)
 {
-    struct qed_work *work = &trie->work;
     uint8_t *slab;
 
     if (work->slab_used == SLAB_BLOCKS) {
@@ -222,32 +242,8 @@ void *qed_take_block(struct qed_trie *trie)
     return slab + 64 * work->slab_used++;
 }
 
-void qed_trie_reset(struct qed_trie *trie)
+void qed_work_free(struct qed_work *work)
 {
-    trie->root = 0;
-    trie->members = trie->buckets = 0;
-    memcpy(trie->hash, trie->hyper->defaults[1], 32);
-    trie->node_count = trie->spare_count = trie->slot_count = 0;
-    for (unsigned length = 0; length <= QED_BUCKET_MOST; length++) {
-        trie->free_slots[length] = QED_NOWHERE;
-        trie->free_counts[length] = 0;
-    }
-}
-
-bool qed_trie_init(struct qed_trie *trie)
-{
-    trie->limit = QED_MOST_NODES;
-    qed_trie_reset(trie);
-    qed_batch_init(&trie->work);
-    return qed_region_init(&trie->blocks, 64, true) &&
-           qed_region_init(&trie->links, 2 * sizeof(qed_ref), true) &&
-           qed_region_init(&trie->spare, sizeof(uint32_t), false) &&
-           qed_region_init(&trie->slots, sizeof(struct qed_slot), true);
-}
-
-void qed_trie_free(struct qed_trie *trie)
-{
-    struct qed_work *work = &trie->work;
     struct qed_vector *vectors[] = {&work->keys,   &work->sorted, &work->starts,
                                     &work->items,  &work->loose,  &work->leaves,
                                     &work->slabs,  &work->made,   &work->replaced};
@@ -258,28 +254,74 @@ void qed_trie_free(struct qed_trie *trie)
         free(vectors[i]->items);
     for (unsigned depth = 0; depth < QED_DEPTHS; depth++)
         free(work->jobs[depth].items);
-    qed_region_free(&trie->blocks);
-    qed_region_free(&trie->links);
-    qed_region_free(&trie->spare);
-    qed_region_free(&trie->slots);
 }
 
-size_t qed_trie_memory(const struct qed_trie *trie)
+size_t qed_work_memory(const struct qed_work *work)
 {
-    const struct qed_work *work = &trie->work;
-    size_t bytes = sizeof *trie;
+    size_t bytes = work->slabs.count * SLAB_BLOCKS * 64;
 
-    bytes += qed_region_memory(&trie->blocks, trie->node_count);
-    bytes += qed_region_memory(&trie->links, trie->node_count);
-    bytes += qed_region_memory(&trie->spare, trie->spare_high);
-    bytes += qed_region_memory(&trie->slots, trie->slot_count);
-    bytes += work->slabs.count * SLAB_BLOCKS * 64;
     bytes += (work->keys.capacity + work->sorted.capacity + work->loose.capacity) *
              sizeof(struct qed_member);
     bytes += work->items.capacity * sizeof(struct qed_item);
     bytes += work->leaves.capacity * sizeof(struct qed_leaf);
     bytes += (work->made.capacity + work->replaced.capacity) * sizeof(qed_ref);
+    bytes += work->starts.capacity * sizeof(uint32_t);
     for (unsigned depth = 0; depth < QED_DEPTHS; depth++)
         bytes += work->jobs[depth].capacity * sizeof(struct qed_job);
+    return bytes;
+}
+
+void qed_trie_reset(struct qed_trie *trie)
+{
+    trie->root = 0;
+    trie->members = trie->buckets = 0;
+    memcpy(trie->hash, trie->hyper->defaults[1], 32);
+    trie->node_count = trie->spare_count = trie->slot_count = 0;
+    trie->page_count = 0;
+    trie->free_pages.count = 0;
+    for (unsigned length = 0; length <= QED_BUCKET_MOST; length++) {
+        trie->free_slots[length] = QED_NOWHERE;
+        trie->free_counts[length] = 0;
+    }
+}
+
+bool qed_trie_init(struct qed_trie *trie)
+{
+    size_t page_bytes = trie->hyper->owner.page_bytes;
+
+    trie->limit = QED_MOST_NODES;
+    qed_trie_reset(trie);
+    qed_batch_init(&trie->work);
+    qed_batch_init(&trie->page_work);
+    trie->page_most = qed_page_most(page_bytes);
+    if (trie->page_most > 0 && (trie->page = malloc(page_bytes)) == NULL)
+        return false;
+    return qed_region_init(&trie->blocks, 64, true) &&
+           qed_region_init(&trie->links, 2 * sizeof(qed_ref), true) &&
+           qed_region_init(&trie->spare, sizeof(uint32_t), false) &&
+           qed_region_init(&trie->slots, sizeof(struct qed_slot), true);
+}
+
+void qed_trie_free(struct qed_trie *trie)
+{
+    qed_work_free(&trie->work);
+    qed_work_free(&trie->page_work);
+    qed_region_free(&trie->blocks);
+    qed_region_free(&trie->links);
+    qed_region_free(&trie->spare);
+    qed_region_free(&trie->slots);
+    free(trie->free_pages.items);
+    free(trie->page);
+}
+
+size_t qed_trie_memory(const struct qed_trie *trie)
+{
+    size_t bytes = sizeof *trie + qed_work_memory(&trie->work) + qed_work_memory(&trie->page_work);
+
+    bytes += qed_region_memory(&trie->blocks, trie->node_count);
+    bytes += qed_region_memory(&trie->links, trie->node_count);
+    bytes += qed_region_memory(&trie->spare, trie->spare_high);
+    bytes += qed_region_memory(&trie->slots, trie->slot_count);
+    bytes += trie->free_pages.capacity * sizeof(uint32_t);
     return bytes;
 }

@@ -4,19 +4,19 @@
 #include <string.h>
 
 /* Makes sure that all of a member's digest is at hand. */
-int qed_know_digest(struct qed_trie *trie, struct qed_member *member)
+int qed_know_digest(struct qed_trie *trie, struct qed_work *work, struct qed_member *member)
 {
     uint8_t *digest;
     int code;
 
     if (member->digest != NULL)
         return QED_OK;
-    digest = qed_take_block(trie);
+    digest = qed_take_block(trie, work);
     if (digest == NULL)
         return QED_NO_MEMORY;
     code = qed_find_digest(trie->hyper, trie->work.plan, member->version, digest);
     if (code == QED_OK)
-        member->digest = digest;
+        member->digest = member->lead = digest;
     return code;
 }
 
@@ -30,7 +30,7 @@ static int compare(struct qed_trie *trie, struct qed_member *old, const struct q
         *order = old->prefix < key->prefix ? -1 : 1;
         return QED_OK;
     }
-    code = qed_know_digest(trie, old);
+    code = qed_know_digest(trie, &trie->work, old);
     if (code == QED_OK)
         *order = memcmp(old->digest, key->digest, 32);
     return code;
@@ -64,65 +64,76 @@ int qed_merge(struct qed_trie *trie, const struct qed_item *item, struct qed_mem
     return QED_OK;
 }
 
-/* For the position of a node above it, a member needs as many bits as the node is deep: what it
- * has, or all of them. */
-static int know_lead(struct qed_trie *trie, struct qed_member *member, unsigned depth,
-                     const uint8_t **lead)
+/* For the position of a node above it, a member needs as many bits as the node is deep: its first
+ * ones, or all of them. */
+static int know_lead(struct qed_trie *trie, struct qed_work *work, struct qed_member *member,
+                     unsigned depth)
 {
-    uint8_t *bytes;
+    uint8_t *lead;
 
-    if (member->digest == NULL && depth < 64) {
-        bytes = qed_take_block(trie);
-        if (bytes == NULL)
-            return QED_NO_MEMORY;
-        qed_store64(bytes, member->prefix);
-        *lead = bytes;
+    if (depth >= 64)
+        return qed_know_digest(trie, work, member);
+    if (member->lead != NULL)
         return QED_OK;
-    }
-    int code = qed_know_digest(trie, member);
-    *lead = member->digest;
-    return code;
+    lead = qed_take_block(trie, work);
+    if (lead == NULL)
+        return QED_NO_MEMORY;
+    qed_store64(lead, member->prefix);
+    member->lead = lead;
+    return QED_OK;
 }
 
-/* Leaves the hashes of a sub-tree with these members to be computed: jobs for each node in it. */
-static int leave_jobs(struct qed_trie *trie, struct qed_member *members, uint32_t count,
-                      unsigned depth, uint8_t *out)
+static int leave_leaf(struct qed_trie *trie, struct qed_work *work,
+                      const struct qed_member *member, unsigned depth, uint8_t *out)
 {
-    struct qed_work *work = &trie->work;
-    const uint8_t *lead;
-    uint32_t part = 0;
+    if (!qed_room(trie, &work->leaves, sizeof(struct qed_leaf), 1))
+        return QED_NO_MEMORY;
+    ((struct qed_leaf *)work->leaves.items)[work->leaves.count++] =
+        (struct qed_leaf){member->version, out, member->lead, depth};
+    return QED_OK;
+}
+
+/* How many of some members go left at a depth. */
+static int part(struct qed_trie *trie, struct qed_work *work, struct qed_member *members,
+                uint32_t count, unsigned depth, uint32_t *left)
+{
+    for (*left = 0; *left < count; ++*left) {
+        struct qed_member *member = &members[*left];
+        int code = depth >= 64 ? qed_know_digest(trie, work, member) : QED_OK;
+        if (code != QED_OK)
+            return code;
+        if (qed_side(member->prefix, member->digest, depth))
+            break;
+    }
+    return QED_OK;
+}
+
+int qed_leave_jobs(struct qed_trie *trie, struct qed_work *work, struct qed_member *members,
+                   uint32_t count, unsigned depth, uint8_t *out)
+{
+    uint32_t left;
     uint8_t *block;
-    int code = know_lead(trie, &members[0], depth, &lead);
+    int code = know_lead(trie, work, &members[0], depth);
 
     if (code != QED_OK)
         return code;
-    if (count == 1 && depth >= QED_SHORTCUT_DEPTH) {
-        if (!qed_room(trie, &work->leaves, sizeof(struct qed_leaf), 1))
-            return QED_NO_MEMORY;
-        ((struct qed_leaf *)work->leaves.items)[work->leaves.count++] =
-            (struct qed_leaf){members[0].version, out, lead, depth};
-        return QED_OK;
-    }
-    block = qed_take_block(trie);
+    if (count == 1 && depth >= QED_SHORTCUT_DEPTH)
+        return leave_leaf(trie, work, &members[0], depth, out);
+    block = qed_take_block(trie, work);
     if (block == NULL || !qed_room(trie, &work->jobs[depth], sizeof(struct qed_job), 1))
         return QED_NO_MEMORY;
     ((struct qed_job *)work->jobs[depth].items)[work->jobs[depth].count++] =
-        (struct qed_job){block, out, lead};
+        (struct qed_job){block, out, members[0].lead};
     if (depth > work->deepest)
         work->deepest = depth;
-    for (; part < count; part++) {
-        if (depth >= 64 && (code = qed_know_digest(trie, &members[part])) != QED_OK)
-            return code;
-        if (qed_side(members[part].prefix, members[part].digest, depth))
-            break;
-    }
+    code = part(trie, work, members, count, depth, &left);
     for (unsigned side = 0; side < 2 && code == QED_OK; side++) {
         uint8_t *below = qed_half_block(block, side);
-        uint32_t first = side ? part : 0, stop = side ? count : part;
+        uint32_t first = side ? left : 0, stop = side ? count : left;
         if (first == stop)
             memcpy(below, trie->hyper->defaults[depth + 1], 32);
         else
-            code = leave_jobs(trie, members + first, stop - first, depth + 1, below);
+            code = qed_leave_jobs(trie, work, members + first, stop - first, depth + 1, below);
     }
     return code;
 }
@@ -150,5 +161,5 @@ int qed_make_bucket(struct qed_trie *trie, struct qed_item *item, struct qed_mem
     work->new_members += count;
     *item->link = QED_BUCKET | index;
     item->block = NULL;
-    return leave_jobs(trie, merged, count, depth, item->out);
+    return qed_leave_jobs(trie, work, merged, count, depth, item->out);
 }

@@ -196,12 +196,12 @@ static int settle(struct builder *builder, const struct qed_slot *entry, size_t 
             keys[i].version = entry->version;
         return QED_OK;
     }
-    kept = qed_take_block(trie);
+    kept = qed_take_block(trie, &trie->work);
     if (kept == NULL || !qed_room(trie, &trie->work.keys, sizeof *keys, 1))
         return QED_NO_MEMORY;
     memcpy(kept, digest, 32);
     keys = trie->work.keys.items;
-    keys[trie->work.keys.count++] = (struct qed_member){entry->prefix, entry->version, kept};
+    keys[trie->work.keys.count++] = (struct qed_member){entry->prefix, entry->version, kept, kept};
     return QED_OK;
 }
 
@@ -236,7 +236,7 @@ static int take_slice(struct builder *builder, size_t *at)
     struct qed_work *work = &trie->work;
     int code = QED_OK;
 
-    qed_start_over(trie);
+    qed_start_over(work);
     work->keys.count = 0;
     while (code == QED_OK && *at < builder->count && work->keys.count < SLICE) {
         const struct qed_slot *entry = &builder->sorted[*at];
@@ -245,12 +245,12 @@ static int take_slice(struct builder *builder, size_t *at)
             code = add_equals(builder, at);
             continue;
         }
-        lead = qed_take_block(trie);
+        lead = qed_take_block(trie, work);
         if (lead == NULL || !qed_room(trie, &work->keys, sizeof(struct qed_member), 1))
             return QED_NO_MEMORY;
         qed_store64(lead, entry->prefix);
         ((struct qed_member *)work->keys.items)[work->keys.count++] =
-            (struct qed_member){entry->prefix, entry->version, lead};
+            (struct qed_member){entry->prefix, entry->version, NULL, lead};
         ++*at;
     }
     return code;
@@ -281,6 +281,7 @@ static void *build_half(void *argument)
 
     builder->code = QED_NO_MEMORY;
     trie->work.plan = NULL;
+    trie->work.damaged = QED_NOWHERE;
     if (qed_may_take(trie))
         builder->read = malloc(READ_EVENTS * sizeof *builder->read);
     if (builder->read != NULL && qed_may_take(trie))

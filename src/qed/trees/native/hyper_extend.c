@@ -28,7 +28,7 @@ int qed_add_keys(struct qed_trie *trie)
     code = qed_place_group(trie, &trie->root, trie->hash);
     if (code != QED_OK)
         return code;
-    qed_hash_group(trie);
+    qed_hash_work(work);
     trie->members += (uint64_t)work->new_members;
     qed_give_back(trie, work->replaced.items, work->replaced.count);
     return QED_OK;
@@ -42,6 +42,7 @@ static void *replay_half(void *argument)
     uint64_t version = replay->all->first_version;
 
     trie->work.plan = replay->all;
+    trie->work.damaged = QED_NOWHERE;
     for (size_t group = 0; group < replay->groups; group++) {
         size_t count = (size_t)replay->counts[group];
         replay->code = qed_sort_group(trie, digests, count, version);

@@ -84,9 +84,8 @@ static void hash_leaves(struct qed_work *work)
 }
 
 /* Everything that qed_place_group has left to be hashed. */
-void qed_hash_group(struct qed_trie *trie)
+void qed_hash_work(struct qed_work *work)
 {
-    struct qed_work *work = &trie->work;
     const struct qed_item *items = work->items.items;
     const struct qed_member *keys = work->keys.items;
 
@@ -97,7 +96,7 @@ void qed_hash_group(struct qed_trie *trie)
             add_inner(work, jobs[i].block, jobs[i].out, jobs[i].digest, depth);
         for (size_t i = work->level[depth]; i < work->level[depth + 1]; i++)
             if (items[i].block != NULL)
-                add_inner(work, items[i].block, items[i].out, keys[items[i].low].digest, depth);
+                add_inner(work, items[i].block, items[i].out, keys[items[i].low].lead, depth);
         flush(work, &work->batch);
     }
 }

@@ -17,6 +17,7 @@ typedef uint32_t qed_ref;
 #define QED_DEPTHS 257         /* depth 0 is the root at height 256 */
 #define QED_SHORTCUT_DEPTH 24u /* a lone member hangs here or deeper */
 #define QED_BUCKET_MOST 4u     /* members of a bucket */
+#define QED_PAGE_MOST 50u      /* members of a page */
 
 /* The most members of a bucket, by depth. A bucket saves the memory of the nodes below it and costs
  * their hashes whenever it is touched. */
@@ -54,6 +55,7 @@ struct qed_member {
     uint64_t prefix;
     uint64_t version;
     const uint8_t *digest; /* all of it; NULL until it is needed */
+    const uint8_t *lead;   /* at least its first 8 bytes; NULL until they are needed */
 };
 
 /* A place where the group changes the tree: what is there, and what is to come there. Those of one
@@ -62,6 +64,7 @@ struct qed_item {
     uint32_t low, stop;            /* the group's keys below */
     uint32_t members, member_count; /* of the bucket above that was split: in `loose` */
     qed_ref old;
+    bool paged; /* what comes there goes to pages, where it is small enough */
     uint8_t *out; /* where its hash goes, in the node above */
     union {
         qed_ref *link;  /* where the reference to it goes */
@@ -105,6 +108,9 @@ struct qed_work {
     int64_t new_members;
     struct qed_batch batch, leaf_batch;
     uint64_t hashes;
+    bool spilling;        /* small sub-trees that the group touches go to pages */
+    unsigned spill_depth; /* above it none is expected to be small enough */
+    uint32_t damaged;     /* the page that was not what had been written */
     /* The digests of the group, and the plans below it. */
     const struct qed_hyper_plan *plan;
 };
@@ -130,7 +136,13 @@ struct qed_trie {
     uint32_t limit;
     uint64_t fail_after;
 
+    uint32_t page_most; /* members of a page; 0 without pages */
+    uint32_t page_count;
+    struct qed_vector free_pages; /* uint32_t */
+    uint8_t *page;                /* what is written or read */
+
     struct qed_work work;
+    struct qed_work page_work; /* for the hashes below one page */
 };
 
 struct qed_hyper {
@@ -141,6 +153,7 @@ struct qed_hyper {
     size_t open_plans;
     struct qed_hyper_plan *dropped;
     uint64_t state, last_state; /* each tree that there was or is planned has a number */
+    size_t budget;
     uint8_t defaults[QED_DEPTHS][32]; /* by depth */
 };
 
@@ -175,8 +188,11 @@ void qed_trie_reset(struct qed_trie *trie);
 size_t qed_trie_memory(const struct qed_trie *trie);
 /* Each takes memory: NULL or a code when there is none. */
 int qed_take_inner(struct qed_trie *trie, uint32_t *index);
+int qed_take_page(struct qed_trie *trie, uint32_t *number);
 int qed_take_slots(struct qed_trie *trie, uint32_t count, uint32_t *index);
-void *qed_take_block(struct qed_trie *trie);
+void *qed_take_block(struct qed_trie *trie, struct qed_work *work);
+void qed_work_free(struct qed_work *work);
+size_t qed_work_memory(const struct qed_work *work);
 bool qed_grow(struct qed_trie *trie, struct qed_vector *vector, size_t item_bytes, size_t more);
 bool qed_may_take(struct qed_trie *trie);
 void qed_give_back(struct qed_trie *trie, const qed_ref *refs, size_t count);
@@ -190,21 +206,40 @@ int qed_sort_group(struct qed_trie *trie, const uint8_t *digests, size_t count,
 int qed_add_keys(struct qed_trie *trie);
 
 /* hyper_place.c: the new nodes of a group, without their hashes. */
-void qed_start_over(struct qed_trie *trie);
+void qed_start_over(struct qed_work *work);
+int qed_record(struct qed_trie *trie, struct qed_vector *list, qed_ref ref);
 int qed_place_group(struct qed_trie *trie, qed_ref *root, uint8_t *hash);
 
 /* hyper_bucket.c */
-int qed_know_digest(struct qed_trie *trie, struct qed_member *member);
-/* The keys and the members of an item as one, in order, each digest once; at most `most`, which
- * the counts say is enough. */
+int qed_know_digest(struct qed_trie *trie, struct qed_work *work, struct qed_member *member);
+/* The keys and the members of an item as one, in order, each digest once. */
 int qed_merge(struct qed_trie *trie, const struct qed_item *item, struct qed_member *merged,
               uint32_t *count);
 int qed_make_bucket(struct qed_trie *trie, struct qed_item *item, struct qed_member *merged,
                     uint32_t count, unsigned depth);
+/* Leaves the hashes of a sub-tree with these members to be computed; its own goes to `out`. */
+int qed_leave_jobs(struct qed_trie *trie, struct qed_work *work, struct qed_member *members,
+                   uint32_t count, unsigned depth, uint8_t *out);
+
+/* hyper_pages.c */
+/* Whether the group in work.keys has to move something to pages. */
+void qed_decide_spilling(struct qed_trie *trie);
+/* Takes the members out of an old sub-tree in memory, when they fit into a page. */
+int qed_gather(struct qed_trie *trie, struct qed_item *item, bool *gathered);
+int qed_open_page(struct qed_trie *trie, struct qed_item *item);
+int qed_make_page(struct qed_trie *trie, struct qed_item *item, struct qed_member *merged,
+                  uint32_t count, unsigned depth);
+/* Checks a page, whose sub-tree has this hash, and returns how many members it has; 0 when it is
+ * not the one that was written. */
+uint32_t qed_check_page(const struct qed_trie *trie, uint32_t number, const uint8_t hash[32],
+                        const uint8_t *page);
+struct qed_member qed_page_member(const uint8_t *page, uint32_t at);
+/* How many members a page of this size has room for; 0 when it is too small to be one. */
+uint32_t qed_page_most(size_t page_bytes);
 
 /* hyper_hash.c */
 void qed_batch_init(struct qed_work *work);
-void qed_hash_group(struct qed_trie *trie);
+void qed_hash_work(struct qed_work *work);
 void qed_hash_defaults(uint8_t defaults[QED_DEPTHS][32]);
 void qed_hash_inner(const uint8_t block[64], unsigned depth, const uint8_t *digest,
                     uint8_t out[32]);

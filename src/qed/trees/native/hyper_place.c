@@ -38,7 +38,7 @@ static int part_members(struct qed_trie *trie, uint32_t first, uint32_t count, u
     for (*part = 0; *part < count; ++*part) {
         struct qed_member *member = &members[*part];
         if (depth >= 64) {
-            int code = qed_know_digest(trie, member);
+            int code = qed_know_digest(trie, &trie->work, member);
             if (code != QED_OK)
                 return code;
         }
@@ -70,6 +70,7 @@ static int descend(struct qed_trie *trie, const struct qed_item *item, uint32_t 
             .members = item->members + (side ? members : 0),
             .member_count = side ? item->member_count - members : members,
             .old = links[side],
+            .paged = item->paged,
             .out = qed_half_block(block, side),
             .link = &links[side],
         };
@@ -81,7 +82,7 @@ static int descend(struct qed_trie *trie, const struct qed_item *item, uint32_t 
     return QED_OK;
 }
 
-static int record(struct qed_trie *trie, struct qed_vector *list, qed_ref ref)
+int qed_record(struct qed_trie *trie, struct qed_vector *list, qed_ref ref)
 {
     if (!qed_room(trie, list, sizeof ref, 1))
         return QED_NO_MEMORY;
@@ -129,7 +130,7 @@ static int loosen(struct qed_trie *trie, struct qed_item *item)
     const struct qed_slot *slots = qed_slots(trie, QED_INDEX(item->old));
     uint32_t count = (uint32_t)(slots->version >> QED_COUNT_SHIFT);
     struct qed_member *loose;
-    int code = record(trie, &work->replaced, item->old);
+    int code = qed_record(trie, &work->replaced, item->old);
 
     if (code != QED_OK)
         return code;
@@ -147,23 +148,64 @@ static int loosen(struct qed_trie *trie, struct qed_item *item)
     return QED_OK;
 }
 
-static int place(struct qed_trie *trie, size_t at, unsigned depth)
+/* The same where pages are in play: what is small enough comes into a page. */
+static int place_paged(struct qed_trie *trie, size_t at, unsigned depth)
+{
+    struct qed_item *item = (struct qed_item *)trie->work.items.items + at;
+    struct qed_member merged[2 * QED_PAGE_MOST];
+    uint32_t count;
+    int code;
+
+    item->paged = true;
+    if (item->stop - item->low > trie->page_most)
+        return place_inner(trie, at, depth);
+    code = qed_merge(trie, item, merged, &count);
+    if (code != QED_OK)
+        return code;
+    if (count > trie->page_most)
+        return place_inner(trie, at, depth);
+    if (count > qed_bucket_most(depth))
+        return qed_make_page(trie, item, merged, count, depth);
+    return qed_make_bucket(trie, item, merged, count, depth);
+}
+
+/* Where there is an inner node: a new one, or a page instead of all that is below. */
+static int place_over_inner(struct qed_trie *trie, size_t at, unsigned depth)
+{
+    struct qed_work *work = &trie->work;
+    struct qed_item *item = (struct qed_item *)work->items.items + at;
+    bool gathered = false;
+    int code = QED_OK;
+
+    if (work->spilling && depth >= work->spill_depth)
+        code = qed_gather(trie, item, &gathered);
+    if (code == QED_OK && gathered)
+        return place_paged(trie, at, depth);
+    if (code == QED_OK)
+        code = qed_record(trie, &work->replaced, item->old);
+    return code == QED_OK ? place_inner(trie, at, depth) : code;
+}
+
+static int place_item(struct qed_trie *trie, size_t at, unsigned depth)
 {
     struct qed_work *work = &trie->work;
     struct qed_item *item = (struct qed_item *)work->items.items + at;
     struct qed_member merged[2 * QED_BUCKET_MOST];
     uint32_t most = qed_bucket_most(depth), count;
-    int code;
+    int code = QED_OK;
 
-    if (QED_KIND(item->old) == QED_INNER) {
-        code = record(trie, &work->replaced, item->old);
-        return code == QED_OK ? place_inner(trie, at, depth) : code;
-    }
+    if (QED_KIND(item->old) == QED_INNER)
+        return place_over_inner(trie, at, depth);
     if (QED_KIND(item->old) == QED_BUCKET) {
         code = loosen(trie, item);
-        if (code != QED_OK)
-            return code;
+    } else if (QED_KIND(item->old) == QED_PAGE) {
+        code = qed_open_page(trie, item);
+        item->paged = true;
     }
+    if (code != QED_OK)
+        return code;
+    if (work->spilling || item->paged)
+        return place_paged(trie, at, depth);
     if (item->stop - item->low > most)
         return place_inner(trie, at, depth);
     code = qed_merge(trie, item, merged, &count);
@@ -174,11 +216,22 @@ static int place(struct qed_trie *trie, size_t at, unsigned depth)
     return qed_make_bucket(trie, item, merged, count, depth);
 }
 
-/* Forgets the group before; its short-lived memory is used again. */
-void qed_start_over(struct qed_trie *trie)
+/* Makes something of an item: an inner node, which puts others on the list, a bucket or a page. */
+static int place(struct qed_trie *trie, size_t at, unsigned depth)
 {
     struct qed_work *work = &trie->work;
+    size_t loose = work->loose.count;
+    int code = place_item(trie, at, depth);
 
+    /* What was taken apart for a bucket or a page is in it now. */
+    if (code == QED_OK && ((struct qed_item *)work->items.items)[at].block == NULL)
+        work->loose.count = loose;
+    return code;
+}
+
+/* Forgets the group before; its short-lived memory is used again. */
+void qed_start_over(struct qed_work *work)
+{
     for (unsigned depth = 0; depth <= work->deepest; depth++)
         work->jobs[depth].count = 0;
     work->deepest = 0;
@@ -197,6 +250,7 @@ int qed_place_group(struct qed_trie *trie, qed_ref *root, uint8_t *hash)
 
     if (!qed_room(trie, &work->items, sizeof(struct qed_item), 1))
         return QED_NO_MEMORY;
+    qed_decide_spilling(trie);
     ((struct qed_item *)work->items.items)[work->items.count++] = (struct qed_item){
         .stop = (uint32_t)work->keys.count, .old = *root, .out = hash, .link = root};
     work->level[0] = work->level[1] = 0;

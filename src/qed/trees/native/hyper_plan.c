@@ -13,6 +13,7 @@ struct qed_hyper *qed_hyper_new(const struct qed_hyper_owner *owner)
         return NULL;
     memset(hyper, 0, sizeof *hyper);
     hyper->owner = *owner;
+    hyper->budget = SIZE_MAX;
     qed_hash_defaults(hyper->defaults);
     memcpy(hyper->root, hyper->defaults[0], 32);
     for (unsigned side = 0; side < 2; side++) {
@@ -35,6 +36,18 @@ void qed_hyper_free(struct qed_hyper *hyper)
     qed_trie_free(&hyper->half[0]);
     qed_trie_free(&hyper->half[1]);
     free(hyper);
+}
+
+void qed_hyper_budget(struct qed_hyper *hyper, size_t bytes)
+{
+    hyper->budget = bytes;
+}
+
+uint32_t qed_hyper_damaged_page(const struct qed_hyper *hyper)
+{
+    const struct qed_work *left = &hyper->half[0].work, *right = &hyper->half[1].work;
+
+    return left->damaged != QED_NOWHERE ? left->damaged : right->damaged;
 }
 
 void qed_hyper_reset(struct qed_hyper *hyper)
@@ -116,6 +129,7 @@ static int plan_half(struct qed_trie *trie, struct qed_hyper_plan *plan, struct 
     if (code != QED_OK || work->keys.count == 0)
         return code;
     work->plan = plan;
+    work->damaged = QED_NOWHERE;
     code = qed_place_group(trie, &change->root, change->hash);
     if (code == QED_OK)
         code = keep_lists(trie, change);
@@ -123,7 +137,7 @@ static int plan_half(struct qed_trie *trie, struct qed_hyper_plan *plan, struct 
         qed_give_back(trie, work->made.items, work->made.count);
         return code;
     }
-    qed_hash_group(trie);
+    qed_hash_work(work);
     change->members += (uint64_t)work->new_members;
     return QED_OK;
 }
@@ -259,7 +273,8 @@ void qed_hyper_count(const struct qed_hyper *hyper, struct qed_hyper_counts *cou
         counts->inner += trie->node_count - trie->spare_count;
         counts->buckets += trie->buckets;
         counts->slots += trie->slot_count - free_slots;
-        counts->hashes += trie->work.hashes;
+        counts->pages += trie->page_count - trie->free_pages.count;
+        counts->hashes += trie->work.hashes + trie->page_work.hashes;
     }
 }
 

@@ -85,7 +85,7 @@ int qed_sort_group(struct qed_trie *trie, const uint8_t *digests, size_t count,
     struct qed_vector swap;
     unsigned bits = 1;
 
-    qed_start_over(trie);
+    qed_start_over(work);
     work->keys.count = work->sorted.count = work->starts.count = 0;
     if (count > QED_MOST_NODES)
         return QED_FULL;
@@ -101,7 +101,7 @@ int qed_sort_group(struct qed_trie *trie, const uint8_t *digests, size_t count,
         if (digest[0] >> 7 != trie->side)
             continue;
         keys[work->keys.count++] = (struct qed_member){
-            .prefix = qed_load64(digest), .version = first_version + i, .digest = digest};
+            .prefix = qed_load64(digest), .version = first_version + i, .digest = digest, .lead = digest};
     }
     if (work->keys.count == 0)
         return QED_OK;
