@@ -28,6 +28,8 @@ def test_a_percentile_is_never_too_low_and_hardly_too_high(values, percent):
     found = filled(values).percentile_us(percent)
 
     assert exact <= found <= exact + exact // 1024
+    shift = max(0, exact.bit_length() - 11)
+    assert found >> shift == exact >> shift  # of the same bucket
 
 
 @given(VALUES)

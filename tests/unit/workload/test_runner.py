@@ -117,6 +117,60 @@ def test_nothing_is_asked_afterwards_when_nothing_is_to_be_verified():
     assert (result.checked.proofs_verified, len(server.paths)) == (0, 12)
 
 
+def test_an_event_that_failed_is_not_asked_for_afterwards():
+    with answering_log() as server:
+        answer = server.answer
+
+        def fail_once(path, body):
+            if len(server.paths) == 5:
+                return 500, b"not added\n"
+            return answer(path, body)
+
+        server.answer = fail_once
+        result = run(plan_for(server, "add", num_requests=20))
+
+    assert result.failure is None
+    assert result.errors == {"status 500": 1}
+    assert (result.events_added, result.events_unknown) == (19, 1)
+    assert result.checked.proofs_verified > 19
+
+
+def test_the_wait_of_what_was_never_sent_is_in_the_total():
+    def stall(said):
+        if said.number == 1:  # the first was to learn how long the log is
+            server.released.wait(0.4)
+
+    with answering_log(stall) as server:
+        plan = plan_for(server, "add", duration_s=0.3, rate=100.0, connections=1, verify="none")
+        result = run(plan)
+
+    assert (result.unsent, result.total.requests) == (29, 1)
+    assert 100 < result.total.latency_ms["p50"] < 300
+
+
+def test_of_several_servers_one_may_be_behind():
+    with answering_log() as one, answering_log() as other:
+        one.fill(4)
+        other.fill(3)
+        endpoints = [one.endpoint, other.endpoint]
+        plan = Plan("membership", endpoints=endpoints, connections=2, num_requests=40, size=3)
+        result = run(plan)
+
+    assert result.error is None
+
+
+def test_one_server_alone_may_not():
+    with answering_log() as server, answering_log() as older:
+        server.fill(4)
+        older.fill(3)
+        answer = server.answer
+        server.answer = lambda *asked: (older.answer if len(server.paths) > 5 else answer)(*asked)
+        result = run(plan_for(server, "membership", num_requests=40, size=3))
+
+    assert isinstance(result.error, VerificationError)
+    assert result.error.step == "freshness"
+
+
 def test_a_log_that_does_not_fit_is_refused_before_anything_is_sent():
     with answering_log() as server:
         with pytest.raises(NotProvenError):
