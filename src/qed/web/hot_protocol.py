@@ -132,13 +132,12 @@ class HotProtocol(GuardedProtocol):
 
     def _work(self, head: HotHead, body: bytes) -> bool:
         """Return whether the handler has taken the request."""
-        hot, before = self._hot, self.cycle
+        hot = self._hot
         hot.head, hot.keep_alive, hot.response_complete = head, True, False
         self.cycle = hot  # type: ignore[assignment]  # as much of one as anybody looks at
         try:
             if not head.handler(body, self):
                 hot.response_complete = True
-                self.cycle = before
                 return False
         except Exception as error:  # noqa: BLE001  # one bug fails one request
             self.fail(error)
