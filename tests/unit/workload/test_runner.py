@@ -164,7 +164,11 @@ def test_one_server_alone_may_not():
         server.fill(4)
         older.fill(3)
         answer = server.answer
-        server.answer = lambda *asked: (older.answer if len(server.paths) > 5 else answer)(*asked)
+
+        def go_back(path, body):
+            return (older.answer if len(server.paths) > 5 else answer)(path, body)
+
+        server.answer = go_back
         result = run(plan_for(server, "membership", num_requests=40, size=3))
 
     assert isinstance(result.error, VerificationError)
