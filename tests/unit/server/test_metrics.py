@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qed.engine.log import Head
-from qed.server.metrics import Counts, Metrics, size_of_files
+from qed.server.metrics import Counts, Durations, Metrics, size_of_files
 from qed.web.application import Application
 from qed.web.limits import WebLimits
 from serving import ask, serving
@@ -112,6 +112,22 @@ def test_each_request_of_a_server_is_counted_once(tmp_path: Path) -> None:
     assert found["qed_trees_bytes"] > 0
     assert found["qed_database_bytes"] > 0
     assert found["process_resident_memory_bytes"] > 0
+
+
+def test_durations_are_counted_up_to_each_bound() -> None:
+    durations = Durations((0.001, 0.5, 2.0))
+    for seconds in (0.0, 0.001, 0.0011, 0.5, 1.0, 2.0, 2.1, 100.0):
+        durations.observe(seconds)
+    family = durations.family("a", "b")
+    found = {(sample.name, *sample.labels.values()): sample.value for sample in family.samples}
+    assert found == {
+        ("a_bucket", "0.001"): 2,
+        ("a_bucket", "0.5"): 4,
+        ("a_bucket", "2.0"): 6,
+        ("a_bucket", "+Inf"): 8,
+        ("a_count",): 8,
+        ("a_sum",): pytest.approx(105.6021),
+    }
 
 
 def test_backups_are_counted_and_their_age_survives_a_restart(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from echoing import Gate, HotEcho, application
 from qed.errors import MalformedError, StorageError
 from qed.web.application import Application, Route
 from qed.web.hot import BODY_BYTES, Asker, HotRoute
-from qed.web.hot_protocol import _HotCycle
+from qed.web.hot_protocol import HotState, _HotCycle
 from qed.web.limits import WebLimits
 from qed.web.messages import TEXT, Answer, Request
 from serving import DEADLINE_S, Wire, ask, eventually, serving
@@ -42,6 +42,14 @@ def test_both_ways_write_the_same_bytes() -> None:
             data = post(body)
             assert raw_answer(slow, data, body) == raw_answer(fast, data, body)
     assert len(hot.taken) == 2
+
+
+def test_a_new_date_is_told_at_once() -> None:
+    state = HotState(application(hot=HotEcho()))
+    for date in (b"Mon, 01 Jan 2024 00:00:00 GMT", b"Mon, 01 Jan 2024 00:00:01 GMT"):
+        state.set_date(date)
+        assert b"date: %b\r\n" % date in state.answer_head(200, TEXT)
+        assert state.answer_head(200, TEXT).endswith(b"\r\ncontent-length: ")
 
 
 def test_what_a_handler_leaves_goes_the_ordinary_way() -> None:
