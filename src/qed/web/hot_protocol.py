@@ -178,7 +178,7 @@ class HotProtocol(GuardedProtocol):
             self.on_response_complete()
         else:
             self._active_s = self.loop.time()
-            if self.timeout_keep_alive_task is None and not self._begun:
+            if self.timeout_keep_alive_task is None:
                 self._await_next(self.timeout_keep_alive)
 
     def _await_parts(self, part: bytes, missing_bytes: int) -> None:
