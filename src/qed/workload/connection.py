@@ -16,13 +16,21 @@ from qed.client.config import create_tls_context
 from qed.errors import MalformedError, UnreachableError
 from qed.version import VERSION
 from qed.wire.bounds import BOUNDS
-from qed.workload.plan import DIGESTS
+from qed.workload.plan import ADD, BULK, DIGESTS, INCREMENTAL, MEMBERSHIP
 from qed.workload.questions import PATHS, Question
 from qed.workload.responses import Head, Response, ResponseReader
 
 _JSON = ("application/json", "application/json, application/problem+json")
 _RAW = ("application/octet-stream", "application/octet-stream, application/problem+json")
 _PORTS = {"http": 80, "https": 443}
+_REFUSAL_BYTES = 64 * 1024  # room for a sentence where a short answer was expected
+_ANSWER_BYTES = {
+    ADD: BOUNDS.snapshot_bytes + _REFUSAL_BYTES,
+    BULK: BOUNDS.snapshots_bytes,
+    DIGESTS: BOUNDS.snapshots_bytes,
+    MEMBERSHIP: BOUNDS.proof_bytes,
+    INCREMENTAL: BOUNDS.proof_bytes,
+}
 NEVER_S = float("inf")
 
 
@@ -99,7 +107,7 @@ class Connection(asyncio.Protocol):
         self.sent_s = NEVER_S
         self.attempts = 0
         self._owner = owner
-        self._reader = ResponseReader(BOUNDS.snapshots_bytes, target.known_heads)
+        self._reader = ResponseReader(_REFUSAL_BYTES, target.known_heads)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,6 +128,7 @@ class Connection(asyncio.Protocol):
         assert question is not None  # noqa: S101 - only called with one
         assert transport is not None  # noqa: S101 - only called on an open connection
         self.sent_s = now_s
+        self._reader.limit_bytes = _ANSWER_BYTES[question.kind]
         body = question.body
         transport.write(b"%b%d\r\n\r\n%b" % (self.target.heads[question.kind], len(body), body))
 

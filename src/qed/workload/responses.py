@@ -45,15 +45,16 @@ class Response(NamedTuple):
 class ResponseReader:
     """Collects the bytes of one answer after the other; one owner.
 
-    `heads` may be shared by all connections to one kind of server.
+    `heads` may be shared by all connections to one kind of server. `limit_bytes` bounds the body of
+    the next answer.
     """
 
-    __slots__ = ("_buffer", "_head", "_limit_bytes", "_need", "_start", "heads")
+    __slots__ = ("_buffer", "_head", "_need", "_start", "heads", "limit_bytes")
 
     def __init__(self, limit_bytes: int, heads: dict[bytes, Head]) -> None:
         """Take bodies up to a size."""
         self.heads = heads
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._buffer: bytes | bytearray = b""
         self._head: Head | None = None
         self._start = 0  # of the body, in the buffer
@@ -111,8 +112,8 @@ class ResponseReader:
             if len(self.heads) >= _KNOWN_HEADS:
                 self.heads.clear()
             self.heads[text] = head
-        if head.length is not None and head.length > self._limit_bytes:
-            raise MalformedError(f"the answer is larger than {self._limit_bytes} bytes")
+        if head.length is not None and head.length > self.limit_bytes:
+            raise MalformedError(f"the answer is larger than {self.limit_bytes} bytes")
         self._head, self._start = head, end + 4
         return True
 
@@ -131,8 +132,8 @@ class ResponseReader:
                 return None
             length = int(size[1], 16)
             total += length
-            if total > self._limit_bytes:
-                raise MalformedError(f"the answer is larger than {self._limit_bytes} bytes")
+            if total > self.limit_bytes:
+                raise MalformedError(f"the answer is larger than {self.limit_bytes} bytes")
             at = size.end()
             if length == 0:
                 break

@@ -90,6 +90,22 @@ def test_no_answer_is_said(said, reason):
         assert reason in ask(server.endpoint, questions.ask_add(b"event ", 0))
 
 
+@pytest.mark.parametrize(
+    ("question", "limit_bytes"),
+    [
+        (questions.ask_add(b"event ", 0), 68 * 1024),
+        (questions.ask_digest(bytes(32)), 2**20),
+        (questions.ask_incremental(0, 1), 2**20),
+        (questions.ask_bulk(b"event ", 0, 1), 64 * 2**20),
+    ],
+)
+def test_an_answer_has_a_bound_of_its_kind(question, limit_bytes):
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n"
+    with scripted(head % (limit_bytes + 1), head % limit_bytes) as server:
+        assert f"larger than {limit_bytes} bytes" in ask(server.endpoint, question)
+        assert "closed the connection" in ask(server.endpoint, question)
+
+
 def test_an_answer_to_nothing_ends_the_connection():
     def speak_first(connection, _server):
         connection.sendall(answer(200))
