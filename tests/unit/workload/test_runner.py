@@ -1,11 +1,12 @@
 """The programmatic entry: in this process, and as a process of its own."""
 
+import contextlib
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -229,20 +230,74 @@ def test_what_is_no_plan_is_refused(text):
     assert lines[0]["Error"]["code"] == "malformed"
 
 
-def test_a_signal_ends_it_and_what_was_measured_is_told():
+@contextlib.contextmanager
+def apart(plan):
+    """Run a plan in a process of its own; give it once it measures."""
     command = [sys.executable, "-m", "qed.workload.runner"]
-    with answering_log() as server:
-        plan = build_plan(plan_for(server, "add", num_requests=10**6))
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
-            process.stdin.write(json.dumps(plan))
-            process.stdin.close()
-            assert json.loads(process.stdout.readline()) == {"State": "measuring"}
-            os.kill(process.pid, signal.SIGINT)
-            lines = [json.loads(line) for line in process.stdout]
-
-    assert lines[-1]["State"] == "done"
-    assert lines[-1]["Result"]["Interrupted"] is True
-    assert lines[-1]["Error"] is None
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        process.stdin.write(json.dumps(build_plan(plan)))
+        process.stdin.close()
+        assert json.loads(process.stdout.readline()) == {"State": "measuring"}
+        yield process
     assert process.returncode == 0
+
+
+def interrupted(process):
+    *_, last = [json.loads(line) for line in process.stdout]
+    assert (last["State"], last["Error"]) == ("done", None)
+    assert last["Result"]["Interrupted"] is True
+    return last["Result"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_what_was_measured_is_told(number):
+    with (
+        answering_log() as server,
+        apart(plan_for(server, "add", num_requests=10**6)) as process,
+    ):
+        process.send_signal(number)
+        result = interrupted(process)
+
+    assert result["EventsUnknown"] == 0
+
+
+def test_answers_that_do_not_come_are_waited_for_until_a_second_signal():
+    asked = threading.Semaphore(0)
+
+    def hang(said):
+        if said.number:
+            asked.release()
+            server.released.wait(20.0)
+
+    with (
+        answering_log(hang) as server,
+        apart(plan_for(server, "add", num_requests=10**6)) as process,
+    ):
+        for _ in range(3):
+            assert asked.acquire(timeout=20.0)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # two of one kind could be taken for one
+        result = interrupted(process)
+
+    assert (result["Requests"], result["EventsUnknown"]) == (0, 3)
+
+
+def test_a_signal_ends_what_comes_afterwards_too():
+    asked = threading.Event()
+
+    def hang(said):
+        if said.number > 10:
+            asked.set()
+            server.released.wait(20.0)
+
+    with (
+        answering_log(hang) as server,
+        apart(plan_for(server, "add", num_requests=10)) as process,
+    ):
+        assert asked.wait(20.0)
+        process.send_signal(signal.SIGINT)
+        result = interrupted(process)
+
+    assert result["Requests"] == 10
