@@ -65,6 +65,7 @@ def _rebuild(context: Context, path: Path, events: int) -> Figure:
     hashes = context.bare_hashes()
     result = context.work("check", path=path, rebuild_index=True)
     context.checks += 1
+    context.work("prove", path=path)
     return Figure(
         NAME,
         "check that rebuilds the index",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
+import contextlib
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from context import Context
 from figures import Figure, at_least, median
+from worker import random_digests_of
 
 from qed import wire
 from qed.database import Database
@@ -29,7 +29,8 @@ def run(context: Context) -> list[Figure]:
     """Verify membership proofs out of the largest log, in each of the ways that there are."""
     events = context.sizes[-1]
     path = context.log_of(events)
-    digests = _some_digests(path, min(PROOFS, events))
+    with contextlib.closing(Database.open(path, rows.FAMILIES, read_only=True)) as database:
+        digests = random_digests_of(database, PROOFS)
     with Log.open(path) as log:
         proofs = [log.flat_membership(digest) for digest in digests]
         head = log.head
@@ -90,15 +91,3 @@ def _time(context: Context, events: int, what: str, way: Callable[[], None]) -> 
     floors = (at_least("proofs/s", rate, FLOOR_PER_S),) if what == ONE_BY_ONE else ()
     cpu_us = cpu / count * 1e6
     return Figure(NAME, what, events, rate, hashes, cpu_us=cpu_us, floors=floors)
-
-
-def _some_digests(path: Path, count: int) -> list[bytes]:
-    """Return digests of events that the log holds, out of its rows."""
-    found: list[bytes] = []
-    database = Database.open(path, rows.FAMILIES, read_only=True)
-    try:
-        for _, group in database.scan(rows.LOG, b""):
-            found += [group[i : i + 32] for i in range(0, len(group), 32)]
-    finally:
-        database.close()
-    return random.Random(count).sample(found, count)  # noqa: S311 - can be made again

@@ -42,9 +42,13 @@ class Context:
         return result
 
     def check(self, path: Path) -> Result:
-        """Recompute all of a log that a benchmark has made; a difference ends the run."""
+        """Recompute all of a log that a benchmark has made, and verify random proofs out of it.
+
+        Anything that is not right ends the run.
+        """
         result = self.work("check", path=path)
         self.checks += 1
+        self.work("prove", path=path)
         return result
 
     def log_of(self, events: int) -> Path:

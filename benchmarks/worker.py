@@ -7,6 +7,7 @@ Benchmarks call `work`, which starts it with the counter of syncs loaded.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -24,6 +25,8 @@ from syncs import SyncCounter, Syncs, read_syncs
 
 from qed.backup.create import create_backup
 from qed.backup.restore import restore_backup
+from qed.database import Database
+from qed.engine import rows
 from qed.engine.check import check
 from qed.engine.log import Added, Limits, Log
 from qed.trees.verify import Root, verify_membership
@@ -159,6 +162,29 @@ def check_log(path: str, *, rebuild_index: bool = False) -> Result:
     return {**meter.result(), "events": report.size}
 
 
+def prove(path: str) -> Result:
+    """Open a log and verify proofs of random events of its rows, against the head row's roots."""
+    with contextlib.closing(Database.open(Path(path), rows.FAMILIES, read_only=True)) as database:
+        chosen = random_digests_of(database, SAMPLE)
+        (head_row,) = database.get(rows.META, [rows.HEAD_KEY])
+    head = rows.decode_head(head_row)
+    hyper = Root(head.current_version, head.hyper_digest)
+    history = Root(head.current_version, head.history_digest)
+    with Log.open(Path(path)) as log:
+        for digest in chosen:
+            proof = log.prove_membership(digest)
+            verify_membership(proof, digest=digest, version=None, hyper=hyper, history=history)
+    return {"verified": len(chosen)}
+
+
+def random_digests_of(database: Database, count: int) -> list[bytes]:
+    """Return random event digests out of the rows of a log, or all if it has no more."""
+    found: list[bytes] = []
+    for _, group in database.scan(rows.LOG, b""):
+        found += [group[i : i + DIGEST_BYTES] for i in range(0, len(group), DIGEST_BYTES)]
+    return random.sample(found, min(count, len(found)))
+
+
 def back_up(path: str, directory: str) -> Result:
     """Back a log up, add one per cent, back it up again."""
     target = Path(directory)
@@ -222,6 +248,7 @@ WORKERS: dict[str, Callable[..., Result]] = {
     "fill": fill,
     "reopen": reopen,
     "check": check_log,
+    "prove": prove,
     "back_up": back_up,
     "restore": restore,
     "flood": flood,
