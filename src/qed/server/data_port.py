@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -19,10 +19,11 @@ from qed import wire
 from qed.engine.log import Added
 from qed.errors import FatalError, StoppingError, TooLargeError
 from qed.server.metrics import Counts
-from qed.trees.values import IncrementalProof, MembershipProof
+from qed.trees.values import DIGEST_BYTES, IncrementalProof, MembershipProof
 from qed.web.application import Route
 from qed.web.limits import WebLimits
 from qed.web.messages import JSON, RAW, Answer, Request
+from qed.wire import flat
 from qed.wire.topology import InfoValue, Shards
 
 THREAD_BYTES = 128 * 1024  # a body from this size on is worked on in a thread
@@ -38,7 +39,7 @@ class ServedLog(Protocol):
     def failure(self) -> FatalError | None:
         """Why the log takes nothing any more."""
 
-    def submit(self, digests: Sequence[bytes]) -> Future[Added]:
+    def submit(self, digests: bytes) -> Future[Added]:
         """Queue a request; the future is done when its events are on disk."""
 
     def prove_membership(self, digest: bytes, version: int | None = None) -> MembershipProof:
@@ -86,7 +87,7 @@ class DataPort:
         """Add one event; 201 with its snapshot once it is on disk."""
         self._counts.add += 1
         digest = await _near(request.body, _read_event_digest)
-        added = await self._commit([digest])
+        added = await self._commit(digest)
         return Answer(201, wire.encode_snapshot(added.snapshots()[0]), JSON)
 
     async def add_bulk(self, request: Request) -> Answer:
@@ -99,11 +100,11 @@ class DataPort:
         """Add events that the client hashed; raw in, and raw out unless JSON is asked for."""
         self._counts.add_digests += 1
         # The bound first: there is no need to cut what will be refused.
-        self._check_events(len(request.body) // 32)
-        added = await self._commit(wire.decode_digests(request.body))
+        self._check_events(len(request.body) // DIGEST_BYTES)
+        added = await self._commit(b"".join(wire.decode_digests(request.body)))
         if request.accepts("application/json"):
             return await self._answer_snapshots(added)
-        body = wire.encode_added(added.first_version, added.hyper_digest, added.history_digests)
+        body = wire.encode_added_roots(added.first_version, added.hyper_digest, added.roots)
         return Answer(201, body, RAW)
 
     async def membership(self, request: Request) -> Answer:
@@ -148,10 +149,14 @@ class DataPort:
         self._counts.info_shards += 1
         return Answer(200, self._shards, JSON)
 
-    def _read_bulk_digests(self, body: bytes) -> list[bytes]:
-        events = wire.decode_bulk(body)
+    def _read_bulk_digests(self, body: bytes) -> bytes:
+        digests = flat.digest_bulk(body)
+        if digests is not None:
+            self._check_events(len(digests) // DIGEST_BYTES)
+            return digests
+        events = wire.decode_bulk(body)  # says what is wrong, or knows a spelling that is rare
         self._check_events(len(events))
-        return [_hash(event) for event in events]
+        return b"".join(map(_hash, events))
 
     def _check_events(self, events: int) -> None:
         if events > self._limits.request_events:
@@ -160,7 +165,7 @@ class DataPort:
                 hint="nothing was added: split them over several requests",
             )
 
-    async def _commit(self, digests: Sequence[bytes]) -> Added:
+    async def _commit(self, digests: bytes) -> Added:
         """Return what became of the digests, once they are on disk."""
         started_s = time.perf_counter()
         future = self._log.submit(digests)
@@ -169,15 +174,17 @@ class DataPort:
             added = await _result(future)
         finally:
             self._counts.adds_waiting -= 1
-        self._counts.events_added += len(digests)
+        self._counts.events_added += len(digests) // DIGEST_BYTES
         self._counts.add_durations.observe(time.perf_counter() - started_s)
         return added
 
     async def _answer_snapshots(self, added: Added) -> Answer:
         def write() -> bytes:
-            return wire.encode_snapshots(added.snapshots())
+            return flat.encode_snapshots(
+                added.first_version, added.digests, added.roots, added.hyper_digest
+            )
 
-        if len(added.event_digests) >= THREAD_EVENTS:
+        if len(added.digests) // DIGEST_BYTES >= THREAD_EVENTS:
             return Answer(201, await asyncio.to_thread(write), JSON)
         return Answer(201, write(), JSON)
 

@@ -138,14 +138,12 @@ def _read_head(text: bytes) -> list[Header] | None:
     parser = httptools.HttpRequestParser(reader)
     try:
         parser.feed_data(text[:-1])
-        if reader.head_ended:
+        if reader.head_ended:  # by other marks than we look for: a parser that is too kind
             return None
         parser.feed_data(text[-1:])
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    if not reader.head_ended or reader.message_ended or parser.should_upgrade():
-        return None
-    if parser.get_http_version() != "1.1" or not parser.should_keep_alive():
+    if not reader.head_ended or reader.message_ended or parser.get_http_version() != "1.1":
         return None
     return reader.headers
 
