@@ -8,6 +8,7 @@ cdef extern from "history.h" nogil:
         QED_BLOCK
         QED_MAX_PATH
         QED_MAX_INCREMENT
+        QED_FORGOTTEN
     const uint64_t QED_MAX_SIZE
     struct qed_frontier:
         uint64_t size
@@ -168,8 +169,11 @@ cdef class History:
         """Return the history digest as of a version; see `twin.History.root`."""
         cdef uint8_t out[32]
         cdef uint64_t at = self._version(version)
-        near = self._read_around(at, at)[1]
-        if qed_history_root(&self._history, _data(near), at, out) < 0:
+        cdef int count = QED_FORGOTTEN
+        while count == QED_FORGOTTEN:
+            near = self._read_around(at, at)[1]
+            count = qed_history_root(&self._history, _data(near), at, out)
+        if count < 0:
             self._refuse(at, at)
         return out[:32]
 
@@ -186,13 +190,14 @@ cdef class History:
         cdef uint8_t out[QED_MAX_PATH * 32]
         cdef uint64_t last = self._version(version)
         cdef uint64_t first = _number(leaf)
-        cdef int count
+        cdef int count = QED_FORGOTTEN
         if first > last:
             raise ValueError(f"no path from leaf {leaf} as of version {version}")
-        near_leaf, near_last = self._read_around(first, last)
-        count = qed_history_membership(
-            &self._history, _data(near_leaf), _data(near_last), first, last, out
-        )
+        while count == QED_FORGOTTEN:
+            near_leaf, near_last = self._read_around(first, last)
+            count = qed_history_membership(
+                &self._history, _data(near_leaf), _data(near_last), first, last, out
+            )
         if count < 0:
             self._refuse(first, last)
         return out[: 32 * count]
@@ -202,13 +207,14 @@ cdef class History:
         cdef uint8_t out[QED_MAX_INCREMENT * 32]
         cdef uint64_t last = self._version(end)
         cdef uint64_t first = _number(start)
-        cdef int count
+        cdef int count = QED_FORGOTTEN
         if first > last:
             raise ValueError(f"no increment from version {start} to {end}")
-        near_start, near_end = self._read_around(first, last)
-        count = qed_history_incremental(
-            &self._history, _data(near_start), _data(near_end), first, last, out
-        )
+        while count == QED_FORGOTTEN:
+            near_start, near_end = self._read_around(first, last)
+            count = qed_history_incremental(
+                &self._history, _data(near_start), _data(near_end), first, last, out
+            )
         if count < 0:
             self._refuse(first, last)
         return out[: 32 * count]
@@ -240,8 +246,9 @@ cdef class History:
     cdef tuple _read_around(self, uint64_t first, uint64_t last):
         """Return the digests of the blocks around two versions, None for what memory holds.
 
-        The writer may go on, and forget more, while `read` is in work: what is held is asked
-        again after each reading.
+        The writer may go on, and forget more, while `read` is in work, or whenever else Python runs
+        other code, as its garbage collection does: what is held is asked again after each reading,
+        and whoever uses the answer finds out when it has become too old (QED_FORGOTTEN).
         """
         near_first = near_last = None
         while True:

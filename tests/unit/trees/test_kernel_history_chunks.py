@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from threading import Thread
 from typing import Any
@@ -187,6 +188,31 @@ def test_an_answer_is_right_when_the_log_goes_on_and_forgets_while_it_reads(
             tree.forget(0)
             assert getattr(tree, ask)(start, end) == getattr(judge, ask)(start, end)
             assert tree.size == EVENTS
+
+
+@pytest.mark.parametrize("allocations", range(1, 12))
+@pytest.mark.parametrize("ask", ["root", "prove_membership", "prove_incremental"])
+def test_an_answer_is_right_when_other_code_runs_in_the_midst_of_it(
+    judge: History, ask: str, allocations: int
+) -> None:
+    tree = told(Disk(), 2 * CHUNK + 3)
+    versions = [CHUNK + 40] if ask == "root" else [5, CHUNK + 40]
+    expected = judge.root(*versions) if ask == "root" else getattr(judge, ask)(*versions)
+    usual = gc.get_threshold()
+
+    # Garbage collection comes with an allocation, and may run anybody's code: here, the writer's.
+    def forget(_phase: str, _info: object) -> None:
+        tree.forget(0)
+
+    gc.collect()
+    gc.callbacks.append(forget)
+    gc.set_threshold(allocations)
+    try:
+        answer = getattr(tree, ask)(*versions)
+    finally:
+        gc.set_threshold(*usual)
+        gc.callbacks.remove(forget)
+    assert answer == expected
 
 
 def test_what_is_read_back_wrongly_is_found_out() -> None:

@@ -99,10 +99,11 @@ int qed_history_fetch(void *history, uint64_t version, uint8_t out[32]);
 const uint8_t *qed_history_node(const struct qed_history *history, uint64_t index, unsigned height);
 size_t qed_history_forget(struct qed_history *history, size_t keep_bytes);
 
-/* history_prove.c: roots and paths of versions below the size. `near_first` and `near_second` are
- * the QED_BLOCK digests around the first and the second version, needed where they are not in
- * memory (see qed_history_holds), else NULL. Returns the number of hashes, or -1 where digests
- * read back are not those of this log. */
+/* history_prove.c: roots and paths of versions below the size. The QED_BLOCK digests around each of
+ * the two versions are needed where they are not in memory (see qed_history_holds), else NULL.
+ * Returns the number of hashes, or one of these. */
+#define QED_NOT_THOSE (-1) /* digests that were read back are not those of this log */
+#define QED_FORGOTTEN (-2) /* digests are needed, and not given */
 int qed_history_root(const struct qed_history *history, const uint8_t *near_version,
                      uint64_t version, uint8_t *out);
 int qed_history_membership(const struct qed_history *history, const uint8_t *near_leaf,

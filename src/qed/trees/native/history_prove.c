@@ -47,7 +47,8 @@ static void open_block(struct block *block, const struct qed_history *history, c
     block->without_from = block->height;
 }
 
-static void open_view(struct view *view, const struct qed_history *history,
+/* False: digests are needed that are neither in memory nor given. */
+static bool open_view(struct view *view, const struct qed_history *history,
                       const uint8_t *near_leaf, const uint8_t *near_last, uint64_t leaf,
                       uint64_t last)
 {
@@ -55,6 +56,7 @@ static void open_view(struct view *view, const struct qed_history *history,
     view->damaged = false;
     open_block(&view->leaf, history, near_leaf, leaf, last + 1);
     open_block(&view->last, history, near_last, last, last + 1);
+    return view->leaf.digests != NULL && view->last.digests != NULL;
 }
 
 /* Whether a node of a block is to be hashed. The uppermost is kept anyway, unless it is to be
@@ -137,9 +139,10 @@ int qed_history_root(const struct qed_history *history, const uint8_t *near_vers
                      uint64_t version, uint8_t *out)
 {
     struct view view;
-    open_view(&view, history, near_version, near_version, version, version);
+    if (!open_view(&view, history, near_version, near_version, version, version))
+        return QED_FORGOTTEN;
     as_of(&view, version, qed_bit_length(version), out);
-    return view.damaged ? -1 : 1;
+    return view.damaged ? QED_NOT_THOSE : 1;
 }
 
 int qed_history_membership(const struct qed_history *history, const uint8_t *near_leaf,
@@ -148,7 +151,8 @@ int qed_history_membership(const struct qed_history *history, const uint8_t *nea
 {
     struct view view;
     int count = 0;
-    open_view(&view, history, near_leaf, near_version, leaf, version);
+    if (!open_view(&view, history, near_leaf, near_version, leaf, version))
+        return QED_FORGOTTEN;
     view.leaf.without = leaf;
     view.leaf.without_from = 0;
     for (unsigned h = qed_bit_length(version); h-- > 0;) {
@@ -161,7 +165,7 @@ int qed_history_membership(const struct qed_history *history, const uint8_t *nea
         else
             as_of(&view, version, h, to);
     }
-    return view.damaged ? -1 : count;
+    return view.damaged ? QED_NOT_THOSE : count;
 }
 
 /* Collects, below a node, the leaves of start and end and the largest nodes without them. */
@@ -183,10 +187,11 @@ int qed_history_incremental(const struct qed_history *history, const uint8_t *ne
                             const uint8_t *near_end, uint64_t start, uint64_t end, uint8_t *out)
 {
     struct view view;
-    open_view(&view, history, near_start, near_end, start, end);
+    if (!open_view(&view, history, near_start, near_end, start, end))
+        return QED_FORGOTTEN;
     view.leaf.without = start;
     view.last.without = end;
     view.leaf.without_from = view.last.without_from = 1;
     uint8_t *stop = collect(&view, 0, qed_bit_length(end), start, end, out);
-    return view.damaged ? -1 : (int)((stop - out) / QED_HASH);
+    return view.damaged ? QED_NOT_THOSE : (int)((stop - out) / QED_HASH);
 }
