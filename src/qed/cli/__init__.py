@@ -6,6 +6,6 @@ sides of a sub-command, Go's way of writing them), `values` (what a flag may hol
 `client_cmd` with `client_flags`, `client_add_cmd`, `client_bulk_cmd`, `client_membership_cmd`,
 `client_incremental_cmd` (`events` names an event, `prompts` asks for a digest, `verification` tells
 a verdict); `verify_cmd`, `backup_cmd`, `restore_cmd`, `check_cmd`, `generate_cmd`, `version_cmd`;
-`server_cmd`; `dev_cmd` with `dev_process`; `workload_cmd`. Beside them `logs`, `progress`, `paths` and
-`server_part` (what a plain install says).
+`server_cmd`; `dev_cmd` with `dev_process`; `workload_cmd`. Beside them `logs`, `progress`, `paths`
+and `server_part` (what a plain install says).
 """
