@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 # What computes trees, reads and writes proofs, and commits.
 CORE := tests/unit/trees tests/unit/engine tests/unit/wire tests/property
 
-.PHONY: help up down test lint style types layers docker lock demo faults soak bench bench-large coverage native sanitize twin wheel wheels clean
+.PHONY: help up down test lint style types layers warnings docker lock demo faults soak bench bench-large coverage native sanitize twin wheel wheels clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,7 +30,7 @@ down:  ## stop what `make up` started; the data stays
 test: packages $(VENV)  ## install what the tests need, then run them all
 	$(PYTEST) -n 2 --dist worksteal --randomly-seed=$(SEED)
 
-lint: style types layers docker  ## everything that judges the code without running it
+lint: style types layers warnings docker  ## everything that judges the code without running it
 
 style: $(VENV)  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -41,6 +41,9 @@ types: $(VENV)  ## mypy, strict
 
 layers: $(VENV)  ## import-linter: who may import whom
 	$(BIN)/lint-imports
+
+warnings:  ## the C sources under the compiler's strictest warnings
+	@make/warnings
 
 docker: $(VENV)  ## hadolint: the Dockerfile
 	$(BIN)/hadolint deploy/docker/Dockerfile

@@ -96,7 +96,7 @@ def test_links_lead_somewhere() -> None:
 def test_files_named_in_documents_and_comments_exist() -> None:
     missing = [
         f"{relative(path)}: {name}"
-        for path in files(".md", ".py")
+        for path in files(".md", ".py", ".pyx", ".pxi", ".c", ".h")
         for name in NAMED_FILE.findall(path.read_text())
         if not (ROOT / name).exists()
     ]

@@ -5,7 +5,21 @@ from pathlib import Path
 
 from house.tree import ROOT, TESTS, files, python_files, relative
 
-TEXT = (".py", ".md", ".toml", ".txt", ".yml", ".sh", ".json", "")
+TEXT = (
+    ".py",
+    ".pyi",
+    ".pyx",
+    ".pxi",
+    ".c",
+    ".h",
+    ".md",
+    ".toml",
+    ".txt",
+    ".yml",
+    ".sh",
+    ".json",
+    "",
+)
 # Written so that this file does not contain what it looks for.
 UNFINISHED = re.compile(r"\bTO[D]O\b|\bFIX[M]E\b|\bXX[X]\b|NotImplemented[E]rror")
 REGISTRIES = re.compile(r"p[y]pi\.org|pytho[n]hosted|npm[j]s|deb\.[d]ebian|--(extra-)?[i]ndex-url")
