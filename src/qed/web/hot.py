@@ -130,7 +130,7 @@ class _HeadReader:
 
 
 def _read_head(text: bytes) -> list[Header] | None:
-    """Return the headers of a head of HTTP/1.1 that ends at the text's end and has a body to come.
+    """Return the headers of a head that ends at the text's end and has a body to come.
 
     By the same parser that reads every other request, so that no head has two readings.
     """
@@ -143,7 +143,7 @@ def _read_head(text: bytes) -> list[Header] | None:
         parser.feed_data(text[-1:])
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    if not reader.head_ended or reader.message_ended or parser.get_http_version() != "1.1":
+    if not reader.head_ended or reader.message_ended:
         return None
     return reader.headers
 

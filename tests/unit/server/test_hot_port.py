@@ -181,6 +181,7 @@ def test_a_large_bulk_and_a_bad_body_are_left_untouched() -> None:
         ("/events/bulk", bulk(11)),
         ("/events/digests", bytes(32 * 11)),
         ("/events/digests", bytes(33)),
+        ("/events/digests", b""),
         ("/proofs/membership", b"[]"),
         ("/proofs/digest-membership", b'{"KeyDigest":1}'),
         ("/proofs/incremental", b'{"Start":0}'),
