@@ -182,13 +182,20 @@ struct round {
     size_t ones, twos;
 };
 
-static void wait_for(struct round *round, unsigned blocks, const uint8_t message[128], uint8_t *out)
+/* Where the next message is written: as one of two blocks, which nearly all are. A chain has one
+ * message a round, so there is a place for each. */
+static uint8_t *next_message(struct round *round)
+{
+    return round->two[round->twos];
+}
+
+/* Let the message that was written there wait for its hash, if it is one. */
+static void wait_for(struct round *round, unsigned blocks, uint8_t *out)
 {
     if (blocks == 1) {
-        memcpy(round->one[round->ones], message, 64);
+        memcpy(round->one[round->ones], next_message(round), 64);
         round->out_one[round->ones++] = out;
     } else if (blocks == 2) {
-        memcpy(round->two[round->twos], message, 128);
         round->out_two[round->twos++] = out;
     }
 }
@@ -197,18 +204,18 @@ static void wait_for(struct round *round, unsigned blocks, const uint8_t message
 static void climb_all(struct climb *climbs, size_t count)
 {
     struct round round;
-    uint8_t message[128];
 
     do {
         round.ones = round.twos = 0;
         for (size_t i = 0; i < count; i++) {
             struct climb *climb = &climbs[i];
-            unsigned blocks = qed_hyper_step(&climb->hyper, climb->hyper_node, message);
-            wait_for(&round, blocks, message, climb->hyper_node);
+            unsigned blocks =
+                qed_hyper_step(&climb->hyper, climb->hyper_node, next_message(&round));
+            wait_for(&round, blocks, climb->hyper_node);
             if (!climb->has_history)
                 continue;
-            blocks = qed_history_step(&climb->history, climb->history_node, message);
-            wait_for(&round, blocks, message, climb->history_node);
+            blocks = qed_history_step(&climb->history, climb->history_node, next_message(&round));
+            wait_for(&round, blocks, climb->history_node);
         }
         qed_sha256_padded1((const uint8_t(*)[64])round.one, round.ones, round.out_one);
         qed_sha256_padded2((const uint8_t(*)[128])round.two, round.twos, round.out_two);
