@@ -126,6 +126,16 @@ def test_a_client_that_asks_on_and_reads_nothing_is_dropped(application: Making)
         eventually(lambda: admitted(server.port), "the place of the connection that hangs")
 
 
+def test_a_client_that_reads_after_all_keeps_its_connection(application: Making) -> None:
+    body = bytes(8_000_000)  # more than the buffers of both kernels hold, so that writing pauses
+    pause = threading.Event()
+    with serving(application(WebLimits(keep_alive_s=0.3))) as server, Wire(server.port) as wire:
+        assert wire.ask("POST", "/echo", body).body == body
+        for _ in range(6):
+            pause.wait(0.1)
+            assert wire.ask("POST", "/echo", b"x").body == b"x"
+
+
 def test_a_connection_above_the_bound_is_503(application: Making) -> None:
     limits = WebLimits(connections=2, linger_s=0.05)
     with (
