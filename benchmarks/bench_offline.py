@@ -10,7 +10,7 @@ from context import Context
 from figures import Figure, at_least, median
 from worker import random_digests_of
 
-from qed import wire
+from qed import Answer, verify_many, wire
 from qed.database import Database
 from qed.engine import rows
 from qed.engine.log import Log
@@ -45,12 +45,12 @@ def run(context: Context) -> list[Figure]:
             )
 
     def at_once() -> None:
-        decoded = map(_decoded, bodies)
-        claims = [
-            (proof, digest, None, hyper, history)
-            for proof, digest in zip(decoded, digests, strict=True)
-        ]
-        assert all(quick.verify_memberships(claims))
+        verdicts = verify_many(
+            [Answer(digest, None, body) for digest, body in zip(digests, bodies, strict=True)],
+            hyper_digests={hyper.version: hyper.digest},
+            history_digests={history.version: history.digest},
+        )
+        assert all(verdict.error is None for verdict in verdicts)
 
     def readably() -> None:
         for digest, body in zip(digests, bodies, strict=True):
