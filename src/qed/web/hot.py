@@ -132,7 +132,8 @@ class _HeadReader:
 def _read_head(text: bytes) -> list[Header] | None:
     """Return the headers of a head that ends at the text's end and has a body to come.
 
-    By the same parser that reads every other request, so that no head has two readings.
+    By the same parser that reads every other request, so that no head has two readings; it also
+    knows other names for the end of a connection than `Connection`.
     """
     reader = _HeadReader()
     parser = httptools.HttpRequestParser(reader)
@@ -145,7 +146,7 @@ def _read_head(text: bytes) -> list[Header] | None:
         return None
     if not reader.head_ended or reader.message_ended:
         return None
-    return reader.headers
+    return reader.headers if parser.should_keep_alive() else None
 
 
 def _ordinary_length(headers: Sequence[Header]) -> int | None:

@@ -77,6 +77,7 @@ UNUSUAL = {
     "expect": b"Expect: 100-continue\r\n" + LENGTH,
     "a compressed body": b"Content-Encoding: gzip\r\n" + LENGTH,
     "the last request": b"Connection: close\r\n" + LENGTH,
+    "the last, as to a proxy": b"Proxy-Connection: close\r\n" + LENGTH,
     "an upgrade": b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + LENGTH,
     "an upgrade beside": b"Connection: keep-alive, Upgrade\r\nUpgrade: h2c\r\n" + LENGTH,
     "a space before the colon": b"Content-Length : 3\r\n",
