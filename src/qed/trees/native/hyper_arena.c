@@ -191,14 +191,14 @@ int qed_take_page(struct qed_trie *trie, uint32_t *number)
         *number = free_pages[--trie->free_pages.count];
         return QED_OK;
     }
-    /* The halves take turns, so that the numbers stay dense. */
     if (trie->page_count >= QED_MOST_NODES / 2)
         return QED_FULL;
     /* Room to take all of them back, which cannot fail. */
     if (trie->page_count >= trie->free_pages.capacity &&
         !qed_grow(trie, &trie->free_pages, sizeof(uint32_t), trie->page_count + 1))
         return QED_NO_MEMORY;
-    *number = 2 * trie->page_count++ + trie->side;
+    trie->page_count++;
+    *number = atomic_fetch_add(&trie->hyper->page_count, 1);
     return QED_OK;
 }
 

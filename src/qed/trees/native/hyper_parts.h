@@ -4,6 +4,8 @@
 
 #include "hyper.h"
 
+#include <stdatomic.h>
+
 /* A reference to a node: 0 is the empty one, else two bits say what it is and 30 where. */
 typedef uint32_t qed_ref;
 #define QED_INNER ((qed_ref)1 << 30)
@@ -154,6 +156,7 @@ struct qed_hyper {
     struct qed_hyper_plan *dropped;
     uint64_t state, last_state; /* each tree that there was or is planned has a number */
     size_t budget;
+    _Atomic uint32_t page_count; /* the numbers that are taken or free, of both halves */
     uint8_t defaults[QED_DEPTHS][32]; /* by depth */
 };
 

@@ -56,6 +56,7 @@ void qed_hyper_reset(struct qed_hyper *hyper)
     qed_trie_reset(&hyper->half[1]);
     memcpy(hyper->root, hyper->defaults[0], 32);
     hyper->size = 0;
+    hyper->page_count = 0;
     hyper->state = ++hyper->last_state;
 }
 
