@@ -38,6 +38,7 @@ class HyperPlan:
     def root(self) -> bytes: ...
 
 class Hyper:
+    budget_bytes: int | None
     def __init__(
         self, history: History, *, pages: Pages | None = None, budget_bytes: int | None = None
     ) -> None: ...

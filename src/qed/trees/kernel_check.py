@@ -26,6 +26,7 @@ ANSWERS = {
     "history proofs": "285b758bbb8950e534c562a6407b84e34b3d649b5882cd68b99bd64a771e8e26",
     "hyper roots": "bd1d5ba29c3c62483e4cd7a5fdc7120176fcaece97620fa51cfb82c5c77739f6",
     "hyper walks": "d8da3461d4ab97d737c60978a7c5b66c5b439bccfbc35dd5ee6421ec7433b828",
+    "hyper pages": "0dbd5be8e800e3e80586b4582253b04d89ba57ba16320ac92f7772a672e3f60a",
 }
 
 
@@ -173,12 +174,39 @@ def _ask_hyper_walks(told: _Told) -> str:
     tree, _ = told.hyper
     built = told.kernel.Hyper(told.history[0])
     built.build(_ends())
+    return _hash([*_walks(tree), *_walks(built)])
+
+
+def _ask_hyper_pages(told: _Told) -> str:
+    tree = told.kernel.Hyper(told.history[0], pages=_Pages(), budget_bytes=0)
+    roots: list[bytes] = []
+    for group in groups():
+        plan = tree.plan(group, tree.size)
+        roots.append(plan.root)
+        tree.accept(plan)
+    return _hash([*roots, *_walks(tree)])
+
+
+class _Pages:
+    """Where a tree keeps what memory has no room for: here, memory all the same."""
+
+    size_bytes = 512
+
+    def __init__(self) -> None:
+        self._pages: dict[int, bytes] = {}
+
+    def read(self, number: int) -> bytes:
+        return self._pages[number]
+
+    def write(self, number: int, page: bytes) -> None:
+        self._pages[number] = page
+
+
+def _walks(tree: Any) -> list[bytes | int | None]:
+    """Return the ways to digests that are in the log, and to ones that are near them."""
     asked = [group[i : i + DIGEST_BYTES] for group in groups() for i in range(0, len(group), 320)]
     asked += [_near(digest, bits) for bits, digest in enumerate(asked)]
-    answers: list[bytes | int | None] = []
-    for each in (tree, built):
-        answers += [part for digest in asked for part in each.walk(digest)]
-    return _hash(answers)
+    return [part for digest in asked for part in tree.walk(digest)]
 
 
 def _ends() -> bytes:
@@ -196,4 +224,5 @@ SECTIONS: dict[str, Callable[[_Told], str]] = {
     "history proofs": _ask_history_proofs,
     "hyper roots": _ask_hyper_roots,
     "hyper walks": _ask_hyper_walks,
+    "hyper pages": _ask_hyper_pages,
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kernels import native, needs_native
 from qed.trees import history, hyper, kernel_check, twin
 from qed.trees.values import DIGEST_BYTES
 
@@ -27,9 +28,25 @@ def test_the_known_answers_are_those_of_the_twin() -> None:
     assert kernel_check.ANSWERS.keys() == kernel_check.SECTIONS.keys()
 
 
-def test_the_native_kernel_answers_rightly_when_there_is_one() -> None:
-    native = pytest.importorskip("qed.trees._kernel", reason="no native kernel here")
+@needs_native
+def test_the_native_kernel_answers_rightly() -> None:
     assert kernel_check.find_fault(native) is None
+
+
+@needs_native
+def test_the_native_kernel_is_asked_with_most_of_its_tree_in_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: set[int] = set()
+
+    class Counting(kernel_check._Pages):
+        def write(self, number: int, page: bytes) -> None:
+            written.add(number)
+            super().write(number, page)
+
+    monkeypatch.setattr(kernel_check, "_Pages", Counting)
+    assert kernel_check.find_fault(native) is None
+    assert len(written) > 20
 
 
 def test_the_questions_hold_what_goes_wrong_first() -> None:
@@ -72,6 +89,28 @@ class WrongWalks(twin.Hyper):
         return size, siblings[:-1] if version is None else siblings, version
 
 
+class LosingPages(twin.Hyper):
+    """A tree that forgets its newest group when it has pages."""
+
+    def __init__(self, log: twin.History, *, pages: Any = None, budget_bytes: int | None = None):
+        super().__init__(log, pages=pages, budget_bytes=budget_bytes)
+        self._before = self._now
+        self._has_pages = pages is not None
+
+    def accept(self, plan: twin.HyperPlan) -> None:
+        self._before = self._now
+        super().accept(plan)
+
+    def walk(self, digest: bytes) -> tuple[int, bytes, int | None]:
+        now = self._now
+        if self._has_pages:
+            self._now = self._before
+        try:
+            return super().walk(digest)
+        finally:
+            self._now = now
+
+
 class Raising(twin.Hyper):
     def build(self, *_given: Any) -> None:
         raise MemoryError("no room")
@@ -85,6 +124,7 @@ class Raising(twin.Hyper):
         ({"History": WrongProofs}, "its history proofs differ"),
         ({"Hyper": LastWins}, "its hyper roots differ"),
         ({"Hyper": WrongWalks}, "its hyper walks differ"),
+        ({"Hyper": LosingPages}, "its hyper pages differ"),
         ({"Hyper": Raising}, "its hyper walks failed: MemoryError: no room"),
         ({"Hyper": None}, "its hyper roots failed: TypeError"),
     ],
