@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from qed.database import Database
+from qed.database import Database, Put
 from qed.engine.group import Plan
 from qed.engine.requests import Added, Done, Limits, Request, join
 from qed.engine.state import State
@@ -69,7 +69,10 @@ class Committer:
         self._commit_lock = threading.Lock()
         self._holds_lock = False  # whether the writer thread has it; that thread's
         # Takes groups to the disk while the writer plans; its thread starts with the first of them.
-        self._second = ThreadPoolExecutor(1, thread_name_prefix="qed-commit")
+        # None once it cannot.
+        self._second: ThreadPoolExecutor | None = ThreadPoolExecutor(
+            1, thread_name_prefix="qed-commit"
+        )
         # A daemon, so that a program which forgets to close does not hang at its end; there it is
         # stopped all the same, because RocksDB must not be inside a call when the process goes.
         self._thread = threading.Thread(target=self._run, name="qed-writer", daemon=True)
@@ -110,7 +113,8 @@ class Committer:
             self._stopping = True
             self._arrival.notify()
         self._thread.join()
-        self._second.shutdown()
+        if self._second is not None:
+            self._second.shutdown()
         atexit.unregister(self.stop)
 
     @contextlib.contextmanager
@@ -226,12 +230,26 @@ class Committer:
         with self._arrival:
             self._landed = False
             much = self._much_waits()
-        if much:
-            group.commit = self._second.submit(self._database.commit, puts)
-            group.commit.add_done_callback(self._notice)
+        if much and self._hand_over(group, puts):
             return False
         self._database.commit(puts)
         self._land(group)
+        return True
+
+    def _hand_over(self, group: _Group, puts: list[Put]) -> bool:
+        """Return whether the second thread has taken a group; it has not where there is none.
+
+        At a program's end no thread begins any more, yet what is queued is committed. Once refused,
+        it is not asked again: what it was to do then may lie in its queue, and must never be done.
+        """
+        if self._second is None:
+            return False
+        try:
+            group.commit = self._second.submit(self._database.commit, puts)
+        except RuntimeError:
+            self._second = None
+            return False
+        group.commit.add_done_callback(self._notice)
         return True
 
     def _notice(self, _commit: Future[None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from qed.engine.state import CACHE_BYTES
 from qed.errors import FatalError, MalformedError
 from qed.trees.values import DIGEST_BYTES, Snapshot
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,17 @@ class Request:
         return self.future is None or self.future.set_running_or_notify_cancel()
 
     def tell(self, outcome: Added | FatalError) -> None:
-        """Tell its caller; a second call does nothing."""
+        """Tell its caller; a second call does nothing.
+
+        What a callback raises is logged, as a future does: the others of its group are told too.
+        """
         future, done = self.future, self.done
         self.future = self.done = None
         if done is not None:
-            done(outcome)
+            try:
+                done(outcome)
+            except Exception:
+                _LOGGER.exception("bug in the callback of an add, whose outcome is lost")
         elif future is not None:
             if isinstance(outcome, Added):
                 future.set_result(outcome)

@@ -333,6 +333,31 @@ def test_a_callbacks_digests_are_whole(rig) -> None:
     assert rig.database.commits == []
 
 
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_callback_that_raises_is_logged_and_the_others_are_told(held, caplog, failing) -> None:
+    committer, first = hold_first(held)
+    told: list[object] = []
+    everybody = threading.Event()
+
+    def broken(_outcome: object) -> None:
+        raise ZeroDivisionError
+
+    def done(outcome: object) -> None:
+        told.append(outcome)
+        everybody.set()
+
+    committer.submit_with(event(1), broken)
+    committer.submit_with(event(2), done)
+    if failing:
+        fail_not_applied(held.database, StorageError("cannot write", errno=5))
+    let_go(held)
+    first.exception(timeout=10)
+    assert everybody.wait(timeout=10)
+    assert isinstance(told[0], FatalError) == failing
+    assert (committer.failure is not None) == failing
+    assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
+
+
 def pipelined(held: Rig) -> tuple[Committer, list[Future[Added]]]:
     """Hold the second group at the disk, by the second thread, and let a third wait behind it."""
     committer, first = hold_first(held, Limits(group_events=AHEAD_EVENTS))

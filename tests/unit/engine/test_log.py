@@ -377,6 +377,10 @@ def test_a_program_that_forgets_to_close_ends_and_has_committed(path) -> None:
     call = "log = Log.open(path); futures = [log.submit([bytes([n]) * 32]) for n in range(9)]"
     assert in_another_process(call, path) == ""
     assert check(path).size == 9
+    # So many that the writer would use its second thread, which has ended by then.
+    call = "log = Log.open(path); futures = [log.submit([bytes(32)] * 300) for _ in range(99)]"
+    assert in_another_process(call, path) == ""
+    assert check(path).size == 9 + 99 * 300
 
 
 @pytest.mark.parametrize("kind", ["*.sst", "*.log"])
