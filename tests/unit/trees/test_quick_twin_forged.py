@@ -6,6 +6,8 @@ whatever the numbers, the depth or the keys, so that only the rule itself can re
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -35,14 +37,30 @@ def quick(request):
 
 
 def history_of(digest: bytes, leaf: int, version: int) -> tuple[bytes, bytes]:
-    """Return a path that ties a leaf to a root, and that root; of no leaf, something alike."""
-    if leaf > version:
-        return flat_texts.hashes(leaf % 3, 1), bytes(32)
-    positions = membership_positions(leaf, version)
-    path = flat_texts.hashes(len(positions), 2)
-    nodes = dict(zip(positions, quick_check._split(path), strict=True))
-    nodes[leaf, 0] = quick_check.sha256(digest + leaf.to_bytes(8, "big") + b"\x00\x00").digest()
-    return path, quick_check._history_root(nodes, version).digest
+    """Return a path and the root to which it leads from a leaf, also from one after the version."""
+    heights = range(version.bit_length())
+    siblings = [(leaf >> height ^ 1) << height for height in heights]
+    path = flat_texts.hashes(sum(sibling <= version for sibling in siblings), 2)
+    left = quick_check._split(path)
+    node = sha256(digest + leaf.to_bytes(8, "big") + b"\x00\x00").digest()
+    for height, sibling in enumerate(siblings):
+        children = node
+        if sibling <= version:
+            beside = left.pop()
+            children = node + beside if sibling > leaf else beside + node
+        parent = leaf >> (height + 1) << (height + 1)
+        place = parent.to_bytes(8, "big") + (height + 1).to_bytes(2, "big")
+        node = sha256(children + place).digest()
+    return path, node
+
+
+def test_the_liars_history_is_an_honest_one_where_there_can_be_one():
+    for leaf, version in ((0, 0), (3, 3), (3, 9), (9, 9), (5, 2**40), (NO_VERSION, NO_VERSION)):
+        path, root = history_of(bytes(32), leaf, version)
+        positions = membership_positions(leaf, version)
+        nodes = dict(zip(positions, quick_check._split(path), strict=True))
+        nodes[leaf, 0] = sha256(bytes(32) + leaf.to_bytes(8, "big") + b"\x00\x00").digest()
+        assert quick_check._history_root(nodes, version).digest == root
 
 
 def hyper_of(node: bytes, key: bytes, depth: int, deepest: bytes) -> tuple[bytes, bytes]:
@@ -132,6 +150,24 @@ def test_the_last_version_and_the_version_of_an_empty_log(quick):
             assert quick.verify_membership(*presence(current, actual)) is right
         assert quick.verify_membership(*presence(7, 3, query=current)) is (current > 3)
     assert quick.verify_membership(*presence(7, 3, query=NO_VERSION)) is True
+
+
+def test_nothing_is_known_of_a_version_that_is_yet_to_come(quick):
+    """Also where the path of a later leaf leads to the root of an earlier version."""
+    for later in (10, 11, 15, 16, 200):
+        assert quick.verify_membership(*presence(9, later)) is False
+        assert quick.verify_membership(*presence(99, later, query=9)) is False
+        flat, digest, _, hyper, history = presence(9, later)
+        absent = flat._replace(
+            exists=False,
+            actual_version=9,
+            key_digest=flip_bit(digest, 0),
+            history=None,
+            leaf_digest=digest,
+            leaf_version=later,
+            leaf_history=flat.history,
+        )
+        assert quick.verify_membership(absent, absent.key_digest, None, hyper, history) is False
 
 
 def test_a_presence_with_a_leaf_beside_it(quick):
