@@ -6,6 +6,7 @@ import gc
 import random
 import threading
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -339,3 +340,46 @@ def test_plans_dropped_by_another_thread_while_the_writer_plans():
     tree.accept(tree.plan(DIGESTS[0], 100))
 
     assert in_use(tree) == before
+
+
+def bitmap(ends: Sequence[int], size: int) -> bytes:
+    return sum(1 << end for end in ends).to_bytes(-(-size // 8), "little")
+
+
+def test_building_settles_each_of_many_digests_with_equal_first_bits():
+    draw = random.Random(5)  # noqa: S311 - repeatable examples
+    log, ends = native.History(), []
+    tree = native.Hyper(log)
+    pool = [bytes(8) + draw.randbytes(24) for _ in range(300)]
+    for size in (1, 200, 3, 500, 90, 1, 700):
+        # The first of few again and again, then more and more that are new.
+        group = b"".join(draw.choices(pool[: max(1, log.size // 2)], k=size))
+        history, plan = log.plan(group), tree.plan(group, log.size)
+        log.accept(history)
+        tree.accept(plan)
+        ends.append(log.size - 1)
+    built = native.Hyper(log)
+    built.build(bitmap(ends, log.size))
+
+    assert (built.root, built.members) == (tree.root, tree.members)
+    assert [built.walk(digest) for digest in pool] == [tree.walk(digest) for digest in pool]
+
+
+def test_building_takes_no_square_of_the_digests_with_equal_first_bits():
+    count, group = 30_000, 1_000
+    draw = random.Random(6)  # noqa: S311 - repeatable examples
+    log = native.History()
+    log.freeze(b"".join(bytes(8) + draw.randbytes(24) for _ in range(count)))
+    digests = b"".join(map(log.digest, range(count)))
+    times = []
+    for way in ("extend", "build"):
+        tree = native.Hyper(log)
+        start = perf_counter()
+        if way == "extend":
+            tree.extend(digests, [group] * (count // group))
+        else:
+            tree.build(bitmap(range(group - 1, count, group), count))
+        times.append(perf_counter() - start)
+    extend_s, build_s = times
+
+    assert build_s < 5 * extend_s, (build_s, extend_s)  # a square takes some thirty times as long

@@ -17,6 +17,7 @@
 #define REPORT_EVENTS ((uint64_t)1 << 16)
 #define THREAD_EVENTS 4096u
 #define SHORT 24u
+#define FEW 64u /* keys with equal first bits that are settled at a time, at least */
 #define STOPPED (-100) /* because the other half failed */
 
 struct builder {
@@ -177,54 +178,86 @@ static bool ends_between(const uint8_t *ends, uint64_t first, uint64_t stop)
     return false;
 }
 
-/* Puts one of several entries with equal first bits among the keys: a new digest, or a newer entry
- * of one that is there; within one group the first stays. */
-static int settle(struct builder *builder, const struct qed_slot *entry, size_t first_key)
+/* By digest, equal ones by version. */
+static int compare_keys(const void *left, const void *right)
+{
+    const struct qed_member *a = left, *b = right;
+    int order = memcmp(a->digest, b->digest, 32);
+
+    return order != 0 ? order : a->version < b->version ? -1 : a->version > b->version;
+}
+
+/* Sorts the keys from `first` on and leaves each digest once: with its newest entry, but of one group
+ * the first. What goes lies behind what stays, so that its block can be used again. */
+static void settle(struct builder *builder, size_t first)
+{
+    struct qed_vector *vector = &builder->trie->work.keys;
+    struct qed_member *keys = (struct qed_member *)vector->items + first;
+    size_t count = vector->count - first, kept = 0;
+    uint64_t last = keys[0].version; /* of the digest that is kept */
+
+    if (count > 1)
+        qsort(keys, count, sizeof *keys, compare_keys);
+    for (size_t i = 0; i < count; i++) {
+        struct qed_member key = keys[i];
+        if (i == 0 || memcmp(keys[kept].digest, key.digest, 32) != 0) {
+            kept += i > 0;
+            keys[i] = keys[kept];
+            keys[kept] = key;
+        } else if (ends_between(builder->ends, last, key.version)) {
+            keys[kept].version = key.version;
+        }
+        last = key.version;
+    }
+    vector->count = first + kept + 1;
+}
+
+/* Puts an entry among the keys, of which the first `with_block` have, or had, a block. */
+static int add_key(struct builder *builder, const struct qed_slot *entry, size_t with_block)
 {
     struct qed_trie *trie = builder->trie;
-    struct qed_member *keys = trie->work.keys.items;
-    uint8_t digest[32];
-    uint8_t *kept;
-    int code = qed_find_digest(trie->hyper, NULL, entry->version, digest);
+    struct qed_vector *vector = &trie->work.keys;
+    struct qed_member *key;
+    uint8_t *digest;
+    int code;
 
+    if (!qed_room(trie, vector, sizeof *key, 1))
+        return QED_NO_MEMORY;
+    key = (struct qed_member *)vector->items + vector->count;
+    digest = vector->count < with_block ? (uint8_t *)key->digest : qed_take_block(trie, &trie->work);
+    if (digest == NULL)
+        return QED_NO_MEMORY;
+    code = qed_find_digest(trie->hyper, NULL, entry->version, digest);
     if (code != QED_OK)
         return code;
-    for (size_t i = first_key; i < trie->work.keys.count; i++) {
-        if (memcmp(keys[i].digest, digest, 32) != 0)
-            continue;
-        if (ends_between(builder->ends, keys[i].version, entry->version))
-            keys[i].version = entry->version;
-        return QED_OK;
-    }
-    kept = qed_take_block(trie, &trie->work);
-    if (kept == NULL || !qed_room(trie, &trie->work.keys, sizeof *keys, 1))
-        return QED_NO_MEMORY;
-    memcpy(kept, digest, 32);
-    keys = trie->work.keys.items;
-    keys[trie->work.keys.count++] = (struct qed_member){entry->prefix, entry->version, kept, kept};
+    *key = (struct qed_member){entry->prefix, entry->version, digest, digest};
+    vector->count++;
     return QED_OK;
 }
 
-static int compare_keys(const void *left, const void *right)
-{
-    return memcmp(((const struct qed_member *)left)->digest,
-                  ((const struct qed_member *)right)->digest, 32);
-}
-
-/* Puts the entries from `*at` on with equal first bits among the keys. */
+/* Puts the entries from `*at` on with equal first bits among the keys. There may be any number, of
+ * one digest that was added again and again, or of many that somebody has chosen: they are settled
+ * whenever they have doubled. */
 static int add_equals(struct builder *builder, size_t *at)
 {
-    struct qed_work *work = &builder->trie->work;
+    struct qed_vector *vector = &builder->trie->work.keys;
     uint64_t prefix = builder->sorted[*at].prefix;
-    size_t first_key = work->keys.count;
+    size_t first = vector->count, with_block = first, most = FEW;
 
     for (; *at < builder->count && builder->sorted[*at].prefix == prefix; ++*at) {
-        int code = settle(builder, &builder->sorted[*at], first_key);
+        int code = add_key(builder, &builder->sorted[*at], with_block);
         if (code != QED_OK)
             return code;
+        if (vector->count > with_block)
+            with_block = vector->count;
+        if (vector->count - first < most)
+            continue;
+        settle(builder, first);
+        most = 2 * (vector->count - first);
+        if (most < FEW)
+            most = FEW;
     }
-    qsort((struct qed_member *)work->keys.items + first_key, work->keys.count - first_key,
-          sizeof(struct qed_member), compare_keys);
+    settle(builder, first);
     return QED_OK;
 }
 
