@@ -17,6 +17,11 @@ from qed.wire.json_text import parse_answer
 
 _MAX_REFUSAL_BYTES = 64 * 1024
 _MAX_SENTENCE_CHARS = 1000
+_NO_ROUTE = "404 page not found"  # Go's words, and so ours: this port has no such path
+_PORTS_HINT = (
+    "is this the right port? Events and proofs are the data port's (8800), backups the"
+    " management port's (8700), unless the server was started with others"
+)
 
 _BY_STATUS: dict[int, type[errors.QedError]] = {
     400: errors.MalformedError,
@@ -34,7 +39,7 @@ def read_refusal(response: Response, where: str) -> errors.QedError:
 
     Args:
         response: any answer that is not the one hoped for, an unexpected 2xx included.
-        where: method and URL, for the sentence when the server gives none.
+        where: what was asked of which URL, for the sentence when the server gives none of use.
 
     Returns:
         A `RequestError` for 1xx to 4xx, an `UnavailableError` for 408, 429 and 5xx, each as its
@@ -46,6 +51,8 @@ def read_refusal(response: Response, where: str) -> errors.QedError:
     sentence = one_line(document.get("detail") or "") or _read_line(response)
     if not sentence:
         sentence = f"{where} answered {response.status}{_redirection(response)}"
+    elif sentence == _NO_ROUTE:
+        return errors.NotFoundError(f"{where}: {sentence}", hint=_PORTS_HINT)
     elif response.status >= 500 and response.status != 503:  # noqa: PLR2004 (503: nothing was done)
         sentence = f"the server failed: {sentence}"
     known = _CODES.get(document.get("code") or "")

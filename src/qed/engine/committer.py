@@ -286,7 +286,7 @@ class Committer:
             waiting, self._queue = self._queue, deque()
             self._queued_events = 0
         for request in given:
-            request.tell(copy.copy(failure))
+            request.tell(_unknown(failure))
         for request in planned:
             request.tell(_stopped(failure))
         for request in waiting:
@@ -306,19 +306,25 @@ def _answer(requests: Sequence[Request], plan: Plan) -> None:
 
 
 def _name_failure(error: BaseException) -> FatalError:
-    """Return what the callers of the failed group are told."""
+    """Return why the log has stopped."""
     if isinstance(error, FatalError):
         failure = copy.copy(error)
     else:
         failure = FatalError(f"the writer stopped at {type(error).__name__}: {error}")
-    failure.message = f"{failure.message}; whether the events are in the log shows its next start"
     failure.hint = failure.hint or "start again, then look the events up before adding them again"
     failure.__cause__ = error
     return failure
 
 
+def _unknown(failure: FatalError) -> FatalError:
+    """Return what the callers of a group are told whose commit has failed."""
+    outcome = copy.copy(failure)
+    outcome.message = f"{failure.message}; whether the events are in the log shows its next start"
+    return outcome
+
+
 def _stopped(failure: FatalError) -> FatalError:
-    """Return the refusal of a request that came too late for the group that failed."""
+    """Return the refusal of a request that the disk knows nothing of."""
     refusal = copy.copy(failure)
     refusal.message = f"nothing was added, the log has stopped: {failure.message}"
     return refusal

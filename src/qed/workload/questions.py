@@ -243,7 +243,7 @@ def _check_log(plan: Plan, ledger: Ledger) -> None:
         raise NotProvenError(
             f"the log has {events} events: there is no version"
             f" {plan.offset + plan.incremental_delta} to end at",
-            hint="add events first, or ask for a smaller incremental delta",
+            hint="add events first, or say a smaller incremental delta or offset",
         )
     if plan.kind == MEMBERSHIP and plan.size == 0:
         raise MalformedError("a size of 0 leaves nothing to ask about")

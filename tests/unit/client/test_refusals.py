@@ -52,6 +52,22 @@ def test_the_sentence_is_the_servers():
     assert text.decode().strip() == str(read_refusal(Response(412, PLAIN, text), WHERE))
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(404, PLAIN, b"404 page not found\n"),
+        Response(404, PROBLEM, b'{"code":"not-found","detail":"404 page not found"}'),
+    ],
+)
+def test_a_port_without_that_path_is_named_with_the_ports_that_there_are(answer):
+    error = read_refusal(answer, WHERE)
+
+    assert type(error) is errors.NotFoundError
+    assert error.message == f"{WHERE}: 404 page not found"
+    assert "8800" in error.hint
+    assert "8700" in error.hint
+
+
 def test_a_problem_document_gives_class_sentence_and_hint():
     error = problem(503, code="stopping", detail="the server is going down", hint="come back")
 
