@@ -21,14 +21,12 @@ struct replay {
 int qed_add_keys(struct qed_trie *trie)
 {
     struct qed_work *work = &trie->work;
-    int code;
 
-    if (work->keys.count == 0)
-        return QED_OK;
-    code = qed_place_group(trie, &trie->root, trie->hash);
-    if (code != QED_OK)
-        return code;
-    qed_hash_work(work);
+    qed_place_begin(trie, &trie->root, trie->hash);
+    qed_place_some(trie, SIZE_MAX);
+    if (work->code != QED_OK)
+        return work->code;
+    qed_hash_work(work, NULL);
     trie->members += (uint64_t)work->new_members;
     qed_give_back(trie, work->replaced.items, work->replaced.count);
     return QED_OK;
@@ -45,6 +43,7 @@ static void *replay_half(void *argument)
     trie->work.damaged = QED_NOWHERE;
     for (size_t group = 0; group < replay->groups; group++) {
         size_t count = (size_t)replay->counts[group];
+        qed_start_over(&trie->work);
         replay->code = qed_sort_group(trie, digests, count, version);
         if (replay->code == QED_OK)
             replay->code = qed_add_keys(trie);

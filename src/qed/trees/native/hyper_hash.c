@@ -47,15 +47,19 @@ static void put_position(uint8_t *to, unsigned depth, const uint8_t *digest)
         index[whole] = (uint8_t)(digest[whole] & 0xff00 >> (depth & 7));
 }
 
-static void flush(struct qed_work *work, struct qed_batch *batch)
+#define ITEMS_BESIDE 12 /* placed while a batch is hashed: then both come to their end together */
+
+static void flush(struct qed_work *work, struct qed_batch *batch, struct qed_trie *beside)
 {
+    if (beside != NULL && beside->work.placing)
+        qed_place_some(beside, ITEMS_BESIDE);
     qed_sha256_padded2((const uint8_t(*)[128])batch->messages, batch->count, batch->out);
     work->hashes += batch->count;
     batch->count = 0;
 }
 
 static inline void add_inner(struct qed_work *work, const uint8_t *block, uint8_t *out,
-                             const uint8_t *digest, unsigned depth)
+                             const uint8_t *digest, unsigned depth, struct qed_trie *beside)
 {
     struct qed_batch *batch = &work->batch;
     uint8_t *message = batch->messages[batch->count];
@@ -64,10 +68,10 @@ static inline void add_inner(struct qed_work *work, const uint8_t *block, uint8_
     put_position(message + INNER_POSITION, depth, digest);
     batch->out[batch->count++] = out;
     if (batch->count == QED_BATCH)
-        flush(work, batch);
+        flush(work, batch, beside);
 }
 
-static void hash_leaves(struct qed_work *work)
+static void hash_leaves(struct qed_work *work, struct qed_trie *beside)
 {
     const struct qed_leaf *leaves = work->leaves.items;
     struct qed_batch *batch = &work->leaf_batch;
@@ -78,26 +82,26 @@ static void hash_leaves(struct qed_work *work)
         put_position(message + LEAF_POSITION, leaves[i].depth, leaves[i].digest);
         batch->out[batch->count++] = leaves[i].out;
         if (batch->count == QED_BATCH)
-            flush(work, batch);
+            flush(work, batch, beside);
     }
-    flush(work, batch);
+    flush(work, batch, NULL);
 }
 
-/* Everything that qed_place_group has left to be hashed. */
-void qed_hash_work(struct qed_work *work)
+void qed_hash_work(struct qed_work *work, struct qed_trie *beside)
 {
     const struct qed_item *items = work->items.items;
     const struct qed_member *keys = work->keys.items;
 
-    hash_leaves(work);
+    hash_leaves(work, beside);
     for (unsigned depth = work->deepest + 1; depth-- > 0;) {
         const struct qed_job *jobs = work->jobs[depth].items;
         for (size_t i = 0; i < work->jobs[depth].count; i++)
-            add_inner(work, jobs[i].block, jobs[i].out, jobs[i].digest, depth);
+            add_inner(work, jobs[i].block, jobs[i].out, jobs[i].digest, depth, beside);
         for (size_t i = work->level[depth]; i < work->level[depth + 1]; i++)
             if (items[i].block != NULL)
-                add_inner(work, items[i].block, items[i].out, keys[items[i].low].lead, depth);
-        flush(work, &work->batch);
+                add_inner(work, items[i].block, items[i].out, keys[items[i].low].lead, depth,
+                          beside);
+        flush(work, &work->batch, NULL);
     }
 }
 

@@ -170,7 +170,7 @@ int qed_make_page(struct qed_trie *trie, struct qed_item *item, struct qed_membe
     code = qed_leave_jobs(trie, &trie->page_work, merged, count, depth, item->out);
     if (code != QED_OK)
         return code;
-    qed_hash_work(&trie->page_work);
+    qed_hash_work(&trie->page_work, NULL);
     memset(page, 0, owner->page_bytes);
     memcpy(page + HASH_AT, item->out, 32);
     qed_store64(page + COUNT_AT, count);

@@ -87,7 +87,7 @@ struct qed_leaf {
     unsigned depth;
 };
 
-#define QED_BATCH 32
+#define QED_BATCH 16
 struct qed_batch {
     uint8_t messages[QED_BATCH][128];
     uint8_t *out[QED_BATCH];
@@ -101,6 +101,10 @@ struct qed_work {
     struct qed_vector items;
     size_t level[QED_DEPTHS + 2]; /* where the items of a depth begin */
     unsigned deepest;
+    unsigned depth; /* where placing is: this depth and item are next */
+    size_t at;
+    bool placing;
+    int code; /* how placing went so far */
     struct qed_vector loose;             /* struct qed_member */
     struct qed_vector leaves;            /* struct qed_leaf */
     struct qed_vector jobs[QED_DEPTHS];  /* struct qed_job */
@@ -209,9 +213,14 @@ int qed_sort_group(struct qed_trie *trie, const uint8_t *digests, size_t count,
 int qed_add_keys(struct qed_trie *trie);
 
 /* hyper_place.c: the new nodes of a group, without their hashes. */
+/* Forgets the group before; its short-lived memory is used again. */
 void qed_start_over(struct qed_work *work);
+/* The group is in work.keys. `root` holds the half's root before and after; its hash will go to
+ * `hash`, which holds the one before. Then places up to so many items at a time; work.code says how
+ * it went, and work.made what must be given back when it failed. */
+void qed_place_begin(struct qed_trie *trie, qed_ref *root, uint8_t *hash);
+void qed_place_some(struct qed_trie *trie, size_t items);
 int qed_record(struct qed_trie *trie, struct qed_vector *list, qed_ref ref);
-int qed_place_group(struct qed_trie *trie, qed_ref *root, uint8_t *hash);
 
 /* hyper_bucket.c */
 int qed_know_digest(struct qed_trie *trie, struct qed_work *work, struct qed_member *member);
@@ -242,7 +251,9 @@ uint32_t qed_page_most(size_t page_bytes);
 
 /* hyper_hash.c */
 void qed_batch_init(struct qed_work *work);
-void qed_hash_work(struct qed_work *work);
+/* Computes all that is left to be hashed. The time that the memory needs is not lost meanwhile: the
+ * other half, if one is given that is being placed, goes on with that. */
+void qed_hash_work(struct qed_work *work, struct qed_trie *beside);
 void qed_hash_defaults(uint8_t defaults[QED_DEPTHS][32]);
 void qed_hash_inner(const uint8_t block[64], unsigned depth, const uint8_t *digest,
                     uint8_t out[32]);

@@ -229,43 +229,61 @@ static int place(struct qed_trie *trie, size_t at, unsigned depth)
     return code;
 }
 
-/* Forgets the group before; its short-lived memory is used again. */
 void qed_start_over(struct qed_work *work)
 {
     for (unsigned depth = 0; depth <= work->deepest; depth++)
         work->jobs[depth].count = 0;
     work->deepest = 0;
-    work->items.count = work->loose.count = work->leaves.count = 0;
+    work->keys.count = work->items.count = work->loose.count = work->leaves.count = 0;
     work->made.count = work->replaced.count = 0;
     work->slab = work->slab_used = 0;
     work->new_members = 0;
+    work->placing = false;
+    work->level[0] = work->level[1] = 0;
+    work->code = QED_OK;
 }
 
-/* The group is in work.keys, not empty. `root` holds the half's root before and after; its hash
- * will go to `hash`. On an error work.made says what must be given back. */
-int qed_place_group(struct qed_trie *trie, qed_ref *root, uint8_t *hash)
+void qed_place_begin(struct qed_trie *trie, qed_ref *root, uint8_t *hash)
 {
     struct qed_work *work = &trie->work;
-    unsigned depth = 1;
 
-    if (!qed_room(trie, &work->items, sizeof(struct qed_item), 1))
-        return QED_NO_MEMORY;
+    if (work->keys.count == 0)
+        return;
+    if (!qed_room(trie, &work->items, sizeof(struct qed_item), 1)) {
+        work->code = QED_NO_MEMORY;
+        return;
+    }
     qed_decide_spilling(trie);
     ((struct qed_item *)work->items.items)[work->items.count++] = (struct qed_item){
         .stop = (uint32_t)work->keys.count, .old = *root, .out = hash, .link = root};
-    work->level[0] = work->level[1] = 0;
-    for (; work->level[depth] < work->items.count; depth++) {
-        work->level[depth + 1] = work->items.count;
-        for (size_t at = work->level[depth]; at < work->level[depth + 1]; at++) {
-            int code = place(trie, at, depth);
-            if (code != QED_OK)
-                return code;
-        }
-        if (depth > work->deepest)
-            work->deepest = depth;
-    }
+    work->placing = true;
+    work->depth = 1;
+    work->at = 0;
+    work->level[2] = 1;
+}
+
+/* Goes on to the next depth; when there is nothing, all is placed. */
+static void next_depth(struct qed_work *work)
+{
+    if (work->depth > work->deepest)
+        work->deepest = work->depth;
+    work->depth++;
+    work->level[work->depth + 1] = work->items.count;
+    if (work->at < work->items.count)
+        return;
+    work->placing = false;
     /* Below a bucket there may be deeper nodes to hash; there are no items there. */
-    for (; depth <= work->deepest; depth++)
+    for (unsigned depth = work->depth; depth <= work->deepest; depth++)
         work->level[depth + 1] = work->items.count;
-    return QED_OK;
+}
+
+void qed_place_some(struct qed_trie *trie, size_t items)
+{
+    struct qed_work *work = &trie->work;
+
+    for (; items > 0 && work->placing && work->code == QED_OK; items--) {
+        work->code = place(trie, work->at++, work->depth);
+        if (work->at == work->level[work->depth + 1])
+            next_depth(work);
+    }
 }

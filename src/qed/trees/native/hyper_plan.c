@@ -109,6 +109,8 @@ static int keep_lists(struct qed_trie *trie, struct qed_change *change)
     const struct qed_work *work = &trie->work;
     size_t count = work->made.count + work->replaced.count;
 
+    if (count == 0)
+        return QED_OK;
     if (!qed_may_take(trie) || (change->refs = malloc(count * sizeof *change->refs)) == NULL)
         return QED_NO_MEMORY;
     memcpy(change->refs, work->made.items, work->made.count * sizeof *change->refs);
@@ -120,27 +122,61 @@ static int keep_lists(struct qed_trie *trie, struct qed_change *change)
     return QED_OK;
 }
 
-/* What the group makes of one half; `change` holds what the half is before. */
-static int plan_half(struct qed_trie *trie, struct qed_hyper_plan *plan, struct qed_change *change)
+static int sort_halves(struct qed_hyper *hyper, struct qed_hyper_plan *plan)
 {
-    struct qed_work *work = &trie->work;
-    int code = qed_sort_group(trie, plan->digests, (size_t)(plan->size - plan->first_version),
-                              plan->first_version);
-
-    if (code != QED_OK || work->keys.count == 0)
-        return code;
-    work->plan = plan;
-    work->damaged = QED_NOWHERE;
-    code = qed_place_group(trie, &change->root, change->hash);
-    if (code == QED_OK)
-        code = keep_lists(trie, change);
-    if (code != QED_OK) {
-        qed_give_back(trie, work->made.items, work->made.count);
-        return code;
+    for (unsigned side = 0; side < 2; side++) {
+        struct qed_work *work = &hyper->half[side].work;
+        qed_start_over(work);
+        work->plan = plan;
+        work->damaged = QED_NOWHERE;
     }
-    qed_hash_work(work);
-    change->members += (uint64_t)work->new_members;
+    for (unsigned side = 0; side < 2; side++) {
+        int code = qed_sort_group(&hyper->half[side], plan->digests,
+                                  (size_t)(plan->size - plan->first_version), plan->first_version);
+        if (code != QED_OK)
+            return code;
+    }
     return QED_OK;
+}
+
+/* What the group makes of both halves; the plan's changes hold what they are before. While the left
+ * one is hashed the right one is placed: the one computes, the other waits for memory. */
+static int plan_halves(struct qed_hyper *hyper, struct qed_hyper_plan *plan)
+{
+    struct qed_trie *left = &hyper->half[0], *right = &hyper->half[1];
+
+    qed_place_begin(left, &plan->change[0].root, plan->change[0].hash);
+    qed_place_some(left, SIZE_MAX);
+    if (left->work.code != QED_OK)
+        return left->work.code;
+    qed_place_begin(right, &plan->change[1].root, plan->change[1].hash);
+    qed_hash_work(&left->work, right);
+    qed_place_some(right, SIZE_MAX);
+    if (right->work.code != QED_OK)
+        return right->work.code;
+    qed_hash_work(&right->work, NULL);
+    return QED_OK;
+}
+
+static int compute(struct qed_hyper *hyper, struct qed_hyper_plan *plan)
+{
+    int code = sort_halves(hyper, plan);
+
+    if (code == QED_OK)
+        code = plan_halves(hyper, plan);
+    for (unsigned side = 0; side < 2 && code == QED_OK; side++)
+        code = keep_lists(&hyper->half[side], &plan->change[side]);
+    for (unsigned side = 0; side < 2; side++) {
+        struct qed_trie *trie = &hyper->half[side];
+        struct qed_change *change = &plan->change[side];
+        if (code == QED_OK) {
+            change->members += (uint64_t)trie->work.new_members;
+        } else {
+            qed_give_back(trie, trie->work.made.items, trie->work.made.count);
+            change->made = 0; /* the list is freed with the plan */
+        }
+    }
+    return code;
 }
 
 /* Whether a plan stands, perhaps by others, on the tree as it is. */
@@ -195,8 +231,8 @@ int qed_hyper_make_plan(struct qed_hyper *hyper, const uint8_t *digests, size_t 
     plan->size = plan->first_version + count;
     if (count == 0 || plan->size > QED_HYPER_MAX_VERSION)
         code = QED_FULL;
-    for (unsigned side = 0; side < 2 && code == QED_OK; side++)
-        code = plan_half(&hyper->half[side], plan, &plan->change[side]);
+    if (code == QED_OK)
+        code = compute(hyper, plan);
     if (code != QED_OK) {
         qed_hyper_drop(hyper, plan);
         return code;

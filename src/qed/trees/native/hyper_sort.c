@@ -85,7 +85,6 @@ int qed_sort_group(struct qed_trie *trie, const uint8_t *digests, size_t count,
     struct qed_vector swap;
     unsigned bits = 1;
 
-    qed_start_over(work);
     work->keys.count = work->sorted.count = work->starts.count = 0;
     if (count > QED_MOST_NODES)
         return QED_FULL;
