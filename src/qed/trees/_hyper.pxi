@@ -364,7 +364,10 @@ cdef class Hyper:
         raise ValueError("the plan does not stand on this tree")
 
     cdef _refuse_page(self, uint32_t number):
-        raise ValueError(f"page {number} of the hyper tree is not what was written there")
+        raise DamagedError(
+            f"page {number} of the hyper tree is not what was written there",
+            hint="start again: the pages are made anew from the log",
+        )
 
     cdef void _drop(self, qed_hyper_plan *plan) noexcept:
         """Free a plan; the last reference to it may go in any thread, at any time."""
