@@ -2,5 +2,6 @@
 
 Reading order: `config` (what a start is told), `start` (its steps, in order, and the stop), `sites`
 (where the ports are and what each serves), `data_port` and `management_port` (what each route
-does), `metrics` (every number and its name).
+does), `hot_port` (the short cut of the routes that come by the thousand), `metrics` (every number
+and its name).
 """

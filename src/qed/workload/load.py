@@ -135,10 +135,11 @@ class Load:
         if length_s is not None:
             self._deadline_s = now_s + length_s
             self._after(length_s, self._time_is_up)
+        self._window_from_s = now_s + plan.warmup_s
         if plan.warmup_s:
             self._after(plan.warmup_s, self._open_window)
         else:
-            self._open_window(now_s)
+            self._open_window()
         self._idle = list(reversed(self._pool.connections))
         self._look()
         if self._schedule is not None:
@@ -148,11 +149,9 @@ class Load:
             self._go_on(self._idle.pop(), self._clock())
         self._finish_if_over()
 
-    def _open_window(self, from_s: float | None = None) -> None:
-        """Begin to count: requests that are due from now, or another moment, on."""
-        now_s = self._clock() if from_s is None else from_s
-        self.window_s = (now_s, now_s)
-        self._window_from_s = now_s
+    def _open_window(self) -> None:
+        """Begin to measure. Which requests count, their due time alone says: timers are late."""
+        self.window_s = (self._window_from_s, self._window_from_s)
         self.cpu_s = -time.process_time()
         if self._on_window is not None:
             self._on_window()

@@ -129,10 +129,10 @@ def test_a_client_that_asks_on_and_reads_nothing_is_dropped(application: Making)
 def test_a_client_that_reads_after_all_keeps_its_connection(application: Making) -> None:
     body = bytes(8_000_000)  # more than the buffers of both kernels hold, so that writing pauses
     pause = threading.Event()
-    with serving(application(WebLimits(keep_alive_s=0.3))) as server, Wire(server.port) as wire:
+    with serving(application(WebLimits(keep_alive_s=1.5))) as server, Wire(server.port) as wire:
         assert wire.ask("POST", "/echo", body).body == body
-        for _ in range(6):
-            pause.wait(0.1)
+        for _ in range(6):  # longer than the bound together, and each of them far below it
+            pause.wait(0.3)
             assert wire.ask("POST", "/echo", b"x").body == b"x"
 
 
