@@ -7,6 +7,7 @@ compares it with the one that it has in memory. So it is not synced, and no form
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -60,12 +61,16 @@ class PageFile:
         self._pages = max(self._pages, number + 1)
 
     def close(self) -> None:
-        """Remove the file; a second call does nothing."""
+        """Remove the file if that can be done; a second call does nothing.
+
+        One that stays does no harm: the next that writes pages begins with an empty one. So this
+        neither fails a check that is through nor hides why a log has stopped.
+        """
         with self._opening:
             descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
-        with durable.storage_errors("remove", self._path):
+        with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
     def _open(self) -> int:

@@ -55,6 +55,12 @@ def test_closing_removes_the_file_and_what_an_earlier_run_left(directory) -> Non
     assert [path.name for path in directory.iterdir()] == ["verified"]
 
 
+def test_a_file_that_cannot_be_removed_does_no_harm(directory) -> None:
+    directory.write_bytes(b"not a directory")
+    PageFile(directory).close()
+    assert directory.read_bytes() == b"not a directory"
+
+
 def test_a_link_is_not_followed(directory, tmp_path) -> None:
     directory.mkdir()
     (tmp_path / "precious").write_bytes(b"precious")
