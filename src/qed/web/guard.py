@@ -21,6 +21,8 @@ from qed.web.limits import WebLimits
 
 # Chunk sizes, extensions and trailers: this many raw bytes may come for each byte of a body.
 _RAW_BYTES_A_BODY_BYTE = 9
+# Requests that may wait behind one in work: the parser makes kilobytes of each, of some bytes.
+_MOST_WAITING = 256
 # With an Upgrade the parser takes what follows the head for another protocol and drops the body.
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
@@ -109,6 +111,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(431, f"the head is larger than {self._limits.head_bytes} bytes")
         if self.parser.should_upgrade() and any(name in _BODY_HEADERS for name, _ in self.headers):
             self._refuse(400, "a request with a body cannot offer an Upgrade: leave it out")
+        if len(self.pipeline) >= _MOST_WAITING:
+            self._answer_and_close()  # those that wait; the client sends the others again
         if self._refused:
             return
         super().on_headers_complete()

@@ -235,6 +235,20 @@ def test_pipelined_requests_are_answered_although_no_more_comes(application: Mak
         assert wire.closed()
 
 
+def test_no_more_than_some_requests_wait_behind_one(application: Making) -> None:
+    gate, request = Gate(), b"POST /gate HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+    with serving(application(gate=gate)) as server, Wire(server.port) as wire:
+        wire.send(request)
+        assert gate.arrived.acquire(timeout=DEADLINE_S)
+        wire.send(request.replace(b"gate", b"echo") * 300)
+        assert ask(server.port, "POST", "/echo", b"other").body == b"other"  # all 300 have come
+        gate.open.set()
+        replies = [wire.read() for _ in range(257)]
+        assert {reply.status for reply in replies} == {200}
+        assert [reply.headers.get("connection") for reply in replies] == [None] * 256 + ["close"]
+        assert wire.closed()
+
+
 def test_half_a_request_is_not_waited_for_when_no_more_comes(application: Making) -> None:
     with serving(application()) as server, Wire(server.port) as wire:
         wire.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\nx")
