@@ -29,12 +29,6 @@ class PageFile:
         self._path = directory / FILE
         self._opening = threading.Lock()
         self._descriptor: int | None = None
-        self._pages = 0
-
-    @property
-    def file_bytes(self) -> int:
-        """The size that the file has grown to."""
-        return self._pages * PAGE_BYTES
 
     def read(self, number: int) -> bytes:
         """Return a page that was written; trouble with the disk is a `StorageError`."""
@@ -58,7 +52,6 @@ class PageFile:
             written = os.pwrite(descriptor, page, number * PAGE_BYTES)
             if written != PAGE_BYTES:  # a full disk writes a part first
                 os.pwrite(descriptor, page[written:], number * PAGE_BYTES + written)
-        self._pages = max(self._pages, number + 1)
 
     def close(self) -> None:
         """Remove the file if that can be done; a second call does nothing.
