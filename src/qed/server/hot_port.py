@@ -20,14 +20,13 @@ from typing import Protocol
 from qed import wire
 from qed.engine.log import Added
 from qed.errors import FatalError
+from qed.server.data_port import THREAD_EVENTS
 from qed.server.metrics import Counts
 from qed.trees.values import DIGEST_BYTES, FlatIncremental, FlatMembership
 from qed.web.hot import Asker, HotRoute
 from qed.web.limits import WebLimits
 from qed.web.messages import JSON, RAW
 from qed.wire import flat
-
-BULK_EVENTS = 500  # the answer to more is written in a thread, so they go the ordinary way
 
 _Write = Callable[[Added], tuple[bytes, bytes]]  # returns a type and a body
 
@@ -79,9 +78,9 @@ class HotPort:
         return True
 
     def add_bulk(self, body: bytes, asker: Asker) -> bool:
-        """Add a few events as one request."""
+        """Add a few events as one request; the answer to more is written in a thread."""
         digests = flat.digest_bulk(body)
-        if digests is None or not self._may_add(digests, BULK_EVENTS):
+        if digests is None or not self._may_add(digests, THREAD_EVENTS - 1):
             return False
         self._counts.add_bulk += 1
         self._submit(digests, asker, _write_many)

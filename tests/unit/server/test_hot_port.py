@@ -13,7 +13,8 @@ import pytest
 
 from qed.engine.log import Added, Log
 from qed.errors import BusyError, StorageError
-from qed.server.hot_port import BULK_EVENTS, HotPort
+from qed.server.data_port import THREAD_EVENTS
+from qed.server.hot_port import HotPort
 from qed.server.metrics import Counts
 from qed.web.limits import WebLimits
 from qed.web.messages import JSON, RAW
@@ -159,7 +160,7 @@ def test_the_usual_spellings_are_taken(tmp_path: Path) -> None:
             table = handlers(hot_port(log))
             for path, body, status, content_type in (
                 ("/events", event("event 0"), 201, JSON),
-                ("/events/bulk", bulk(BULK_EVENTS - 1), 201, JSON),
+                ("/events/bulk", bulk(THREAD_EVENTS - 1), 201, JSON),
                 ("/events/digests", bytes(32 * 4_000), 201, RAW),
                 ("/proofs/digest-membership", membership("event 0"), 200, JSON),
                 ("/proofs/membership", compact({"Key": "eA==", "Version": 0}), 200, JSON),
@@ -187,7 +188,7 @@ def test_a_large_bulk_and_a_bad_body_are_left_untouched() -> None:
         ("/proofs/incremental", b'{"Start":0}'),
     ):
         assert handlers(port)[path](body, Remembering()) is False
-    assert handlers(hot_port(log))["/events/bulk"](bulk(BULK_EVENTS + 1), Remembering()) is False
+    assert handlers(hot_port(log))["/events/bulk"](bulk(THREAD_EVENTS), Remembering()) is False
     assert log.waiting == []
     assert dataclasses.replace(port._counts, add_durations=None) == Counts(add_durations=None)
 
