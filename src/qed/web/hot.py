@@ -61,7 +61,7 @@ class HotHead:
 
     handler: HotHandler
     path: str
-    headers: Sequence[Header]
+    headers: Sequence[Header]  # those that an answer depends on: of strangers, thousands are kept
     length: int  # of the body, in bytes
 
 
@@ -104,7 +104,8 @@ class HotTable:
             return None
         if route.negotiates and accepts(headers, *_JSON_TYPES):
             return None
-        head = HotHead(route.handler, route.path, headers, length)
+        accept = [header for header in headers if header[0] == b"accept"]
+        head = HotHead(route.handler, route.path, accept, length)
         if len(self._known) >= _KNOWN_HEADS:
             del self._known[next(iter(self._known))]  # the one that was learned first
         self._known[text] = head

@@ -48,6 +48,13 @@ def test_a_head_is_judged_once_and_then_known() -> None:
     assert again[0] is known[0]
 
 
+def test_of_a_known_head_only_what_an_answer_depends_on_is_kept() -> None:
+    many = b"".join(b"X%d: y\r\n" % number for number in range(200))
+    found = table().find(head(many + b"Accept: text/plain\r\n" + LENGTH), 0)
+    assert found is not None
+    assert found[0].headers == [(b"accept", b"text/plain")]
+
+
 def test_the_oldest_of_many_heads_is_forgotten() -> None:
     few = table()
     known = few.find(head(), 0)
