@@ -1,7 +1,6 @@
 """Backups that we did not make: RocksDB's own tool's, and QED's."""
 
 import contextlib
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from qed.backup.restore import restore_backup
 from qed.backup.verify import plan_restore, verify_backup
 from qed.engine.log import Log
 from qed.errors import ConflictError, DamagedError
-
-VECTORS = Path(__file__).parents[1] / "vectors" / "qed-rc2" / "backups.tar.gz"
+from vector_files import unpack_backups
 
 
 @pytest.fixture
@@ -32,8 +30,7 @@ def theirs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def of_qed(tmp_path: Path) -> Path:
-    with tarfile.open(VECTORS) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack_backups(tmp_path)
     return tmp_path / "backups"
 
 

@@ -1,7 +1,6 @@
 import contextlib
 import os
 import re
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,7 @@ from qed.backup.canonical_json import encode_document
 from qed.backup.repository import info_of, list_backups, read_repository, version_text
 from qed.engine.log import Log
 from qed.trees.values import NO_VERSION
-
-VECTORS = Path(__file__).parents[2] / "vectors" / "qed-rc2" / "backups.tar.gz"
+from vector_files import unpack_backups
 
 
 def problem_of(directory: Path, backup_id: int) -> str:
@@ -66,8 +64,7 @@ def test_rocksdb_lists_the_same(directory: Path) -> None:
 
 
 def test_the_backups_of_qed_itself_are_listed(tmp_path: Path) -> None:
-    with tarfile.open(VECTORS) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack_backups(tmp_path)
 
     infos = list_backups(tmp_path / "backups")
 

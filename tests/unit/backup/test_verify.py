@@ -1,4 +1,3 @@
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,7 @@ from qed.backup.checksums import Meter
 from qed.backup.repository import Repository, read_repository
 from qed.backup.verify import explain_older, plan_restore, verify_backup
 from qed.errors import ConflictError, DamagedError, NotFoundError
-
-VECTORS = Path(__file__).parents[2] / "vectors" / "qed-rc2" / "backups.tar.gz"
+from vector_files import unpack_backups
 
 
 def test_the_newest_is_planned_without_an_id(directory: Path) -> None:
@@ -107,8 +105,7 @@ def test_a_backup_without_current_is_refused(directory: Path) -> None:
 def test_the_backups_of_qed_itself_are_verified_and_then_refused(
     tmp_path: Path, backup_id: int
 ) -> None:
-    with tarfile.open(VECTORS) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack_backups(tmp_path)
     plan = plan_restore(read_repository(tmp_path / "backups"), backup_id)
 
     with pytest.raises(ConflictError, match="was made by QED itself") as caught:
