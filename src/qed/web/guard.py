@@ -116,7 +116,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         super().on_headers_complete()
-        if self.server_state.draining:
+        # An offer to upgrade is not taken, but the parser drops what came with it: say that the
+        # connection ends, else a request among it would wait for its answer for ever.
+        if self.server_state.draining or self.parser.should_upgrade():
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:

@@ -264,6 +264,17 @@ def test_an_offer_to_upgrade_is_ignored_unless_a_body_would_be_lost(application:
         assert (reply.status, b"leave it out" in reply.body) == (400, True)
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_nothing_is_answered_behind_an_offer_to_upgrade(application: Making, pieces: int) -> None:
+    offer = b"GET /echo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    behind = b"POST /echo HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+    with serving(application()) as server, Wire(server.port) as wire:
+        wire.send(offer + behind if pieces == 1 else offer)
+        reply = wire.read()
+        assert (reply.status, reply.headers["connection"]) == (200, "close")
+        assert wire.closed()
+
+
 def test_the_guard_is_uvicorns_protocol() -> None:
     # What `GuardedProtocol` leans on; a new uvicorn without it must fail here and not in service.
     for name in ("cycle", "pipeline", "connections", "transport", "loop"):
