@@ -11,7 +11,8 @@ import pytest
 
 import model
 from house.tree import ROOT
-from qed.trees.twin import newest_entries, split
+from qed.trees.twin import newest_entries
+from qed.trees.values import split_digests
 
 ONE_BLOCK_BYTES = 55  # with its padding, SHA-256 takes no more into one block
 
@@ -48,7 +49,7 @@ def digests(count: int, label: str, make: Callable[[bytes], bytes] = bytes) -> b
 
 @pytest.mark.parametrize(("size", "count"), [(0, 1), (0, 70), (5, 1), (63, 3), (200, 30)])
 def test_history_of_a_group(needed: ModuleType, hashed: set[bytes], size: int, count: int) -> None:
-    events = split(digests(size + count, "event"))
+    events = split_digests(digests(size + count, "event"))
     for version in range(size):
         model.history_root(events, version)
     before = set(hashed)
@@ -88,7 +89,7 @@ def test_hyper_of_groups(
     for group in groups:
         model.hyper_root(members)
         before = set(hashed)
-        entries = newest_entries(version, split(group))
+        entries = newest_entries(version, split_digests(group))
         members |= {model.number(digest): newest for digest, newest in entries.items()}
         version += len(group) // 32
         model.hyper_root(members)

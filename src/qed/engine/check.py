@@ -26,7 +26,7 @@ from qed.engine.replay import (
 from qed.engine.rows import Head, Identity
 from qed.engine.state import CACHE_BYTES
 from qed.errors import LockedError, NotFoundError
-from qed.trees.values import DIGEST_BYTES
+from qed.trees.values import DIGEST_BYTES, split_digests
 
 __all__ = ["CACHE_BYTES", "Report", "check", "count_shared", "holds_engine_files", "read_head"]
 
@@ -128,10 +128,6 @@ def count_shared(path: Path, other: Path) -> int:
                 break
             shared_bytes += length
             left, right = left[length:], right[length:]
-        digests = zip(_split(left), _split(right), strict=False)
+        digests = zip(split_digests(left), split_digests(right), strict=False)
         same = itertools.takewhile(lambda pair: pair[0] == pair[1], digests)
         return shared_bytes // DIGEST_BYTES + sum(1 for _ in same)
-
-
-def _split(digests: bytes) -> list[bytes]:
-    return [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from qed.engine.state import CACHE_BYTES
 from qed.errors import FatalError, MalformedError
-from qed.trees.values import DIGEST_BYTES, Snapshot
+from qed.trees.values import DIGEST_BYTES, Snapshot, split_digests
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,12 +39,12 @@ class Added:
     @property
     def event_digests(self) -> list[bytes]:
         """The event digests, one by one."""
-        return _split(self.digests)
+        return split_digests(self.digests)
 
     @property
     def history_digests(self) -> list[bytes]:
         """The history digests, one by one."""
-        return _split(self.roots)
+        return split_digests(self.roots)
 
     def snapshots(self) -> list[Snapshot]:
         """Return one snapshot for each event, in order."""
@@ -100,7 +100,3 @@ def join(digests: Sequence[bytes]) -> bytes:
         if len(digest) != DIGEST_BYTES:
             raise MalformedError(f"an event digest has {DIGEST_BYTES} bytes, not {len(digest)}")
     return b"".join(digests)
-
-
-def _split(digests: bytes) -> list[bytes]:
-    return [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]

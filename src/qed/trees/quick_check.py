@@ -13,7 +13,7 @@ from types import ModuleType
 
 from qed.trees import quick_twin
 from qed.trees.paths import hyper_positions, incremental_positions, membership_positions
-from qed.trees.values import DIGEST_BYTES, FlatIncremental, FlatMembership, Position
+from qed.trees.values import DIGEST_BYTES, FlatIncremental, FlatMembership, Position, split_digests
 from qed.trees.verify import Root
 
 _CURRENT, _ACTUAL = 99, 37
@@ -66,7 +66,7 @@ def increments() -> Iterator[_Increment]:
     """Yield an increment, right and told wrong in each part."""
     positions = incremental_positions(_ACTUAL, _CURRENT)
     flat = FlatIncremental(_ACTUAL, _CURRENT, _made_up(len(positions), 5))
-    nodes = dict(zip(positions, _split(flat.hashes), strict=True))
+    nodes = dict(zip(positions, split_digests(flat.hashes), strict=True))
     start, end = _history_root(nodes, _ACTUAL), _history_root(nodes, _CURRENT)
     yield flat, start, end
     yield flat, _wrong_root(start), end
@@ -158,7 +158,9 @@ def _shortcut_leaf(digest: bytes, version: int, depth: int) -> bytes:
 def _hyper_root(node: bytes, digest: bytes, siblings: bytes) -> Root:
     """Return the root over a node at the end of a way whose siblings are given, as a snapshot's."""
     positions = hyper_positions(digest, len(siblings) // DIGEST_BYTES)
-    for (index, height), sibling in reversed(list(zip(positions, _split(siblings), strict=True))):
+    for (index, height), sibling in reversed(
+        list(zip(positions, split_digests(siblings), strict=True))
+    ):
         is_left = index >> height & 1  # the sibling is right: it comes first
         children = sibling + node if is_left else node + sibling
         parent = index >> (height + 1) << (height + 1)
@@ -168,7 +170,7 @@ def _hyper_root(node: bytes, digest: bytes, siblings: bytes) -> Root:
 
 
 def _leaf_root(digest: bytes, leaf: int, siblings: bytes) -> Root:
-    nodes = dict(zip(membership_positions(leaf, _CURRENT), _split(siblings), strict=True))
+    nodes = dict(zip(membership_positions(leaf, _CURRENT), split_digests(siblings), strict=True))
     nodes[leaf, 0] = sha256(digest + leaf.to_bytes(8, "big") + b"\x00\x00").digest()
     return _history_root(nodes, _CURRENT)
 
@@ -189,10 +191,6 @@ def _history_node(nodes: dict[Position, bytes], index: int, height: int, version
 
 def _made_up(count: int, kind: int) -> bytes:
     return b"".join(sha256(bytes([kind, number])).digest() for number in range(count))
-
-
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + DIGEST_BYTES] for at in range(0, len(hashes), DIGEST_BYTES)]
 
 
 def _flip(value: bytes, at: int) -> bytes:

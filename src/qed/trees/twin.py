@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from qed.trees import history, hyper
-from qed.trees.values import DIGEST_BYTES, Position
+from qed.trees.values import DIGEST_BYTES, Position, split_digests
 
 NAME = "twin (pure Python)"
 
@@ -39,13 +39,6 @@ class Pages(Protocol):
 
     def write(self, number: int, page: bytes) -> None:
         """Write one page; numbers start at 0 and stay dense."""
-
-
-def split(digests: bytes) -> list[bytes]:
-    """Return the digests one by one; a length that is no multiple of 32 is a `ValueError`."""
-    if len(digests) % DIGEST_BYTES:
-        raise ValueError(f"{len(digests)} bytes are no whole number of digests")
-    return [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +89,7 @@ class History:
 
         Cost: 2 + log2(size) hashes an event.
         """
-        each = split(digests)
+        each = split_digests(digests)
         if not each:
             raise ValueError("a group has at least one event")
         size = self.size if base is None else base.size
@@ -117,7 +110,7 @@ class History:
 
         Cost: two hashes an event.
         """
-        for digest in split(digests):
+        for digest in split_digests(digests):
             version = self.size
             node = history.leaf_hash(digest, version)
             self._append(version, 0, node)
@@ -261,7 +254,7 @@ class Hyper:
         size, tree = self._now if base is None else (base.size, base.tree)
         if first_version != size:
             raise ValueError(f"a plan for version {first_version} after {size} events")
-        each = split(digests)
+        each = split_digests(digests)
         if not each:
             raise ValueError("a group has at least one event")
         grown = hyper.insert(tree, list(newest_entries(first_version, each).items()))
@@ -278,7 +271,7 @@ class Hyper:
 
         `counts` are the events of each group; not summing up to the digests: `ValueError`.
         """
-        each = split(digests)
+        each = split_digests(digests)
         if sum(counts) != len(each) or not all(count > 0 for count in counts):
             raise ValueError("the groups are not these digests")
         roots = []

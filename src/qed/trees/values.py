@@ -91,3 +91,10 @@ class FlatIncremental(NamedTuple):
     start: int
     end: int
     hashes: bytes
+
+
+def split_digests(digests: bytes) -> list[bytes]:
+    """Return digests that lie end to end one by one; no whole number of them: `ValueError`."""
+    if len(digests) % DIGEST_BYTES:
+        raise ValueError(f"{len(digests)} bytes are no whole number of digests")
+    return [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]

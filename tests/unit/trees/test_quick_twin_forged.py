@@ -18,7 +18,7 @@ from model import DEFAULT
 from pure_log import flip_bit
 from qed.trees import quick_check, quick_twin
 from qed.trees.paths import incremental_positions, membership_positions
-from qed.trees.values import NO_VERSION, FlatIncremental, FlatMembership
+from qed.trees.values import NO_VERSION, FlatIncremental, FlatMembership, split_digests
 from qed.trees.verify import Root
 
 DEPTHS = [0, 1, 8, 9, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 40, 255, 256]
@@ -41,7 +41,7 @@ def history_of(digest: bytes, leaf: int, version: int) -> tuple[bytes, bytes]:
     heights = range(version.bit_length())
     siblings = [(leaf >> height ^ 1) << height for height in heights]
     path = flat_texts.hashes(sum(sibling <= version for sibling in siblings), 2)
-    left = quick_check._split(path)
+    left = split_digests(path)
     node = sha256(digest + leaf.to_bytes(8, "big") + b"\x00\x00").digest()
     for height, sibling in enumerate(siblings):
         children = node
@@ -58,7 +58,7 @@ def test_the_liars_history_is_an_honest_one_where_there_can_be_one():
     for leaf, version in ((0, 0), (3, 3), (3, 9), (9, 9), (5, 2**40), (NO_VERSION, NO_VERSION)):
         path, root = history_of(bytes(32), leaf, version)
         positions = membership_positions(leaf, version)
-        nodes = dict(zip(positions, quick_check._split(path), strict=True))
+        nodes = dict(zip(positions, split_digests(path), strict=True))
         nodes[leaf, 0] = sha256(bytes(32) + leaf.to_bytes(8, "big") + b"\x00\x00").digest()
         assert quick_check._history_root(nodes, version).digest == root
 
@@ -218,7 +218,7 @@ def test_an_increment_between_any_versions(quick, one, other):
     start, end = sorted((one, other))
     positions = incremental_positions(start, end)
     flat = FlatIncremental(start, end, flat_texts.hashes(len(positions), 4))
-    nodes = dict(zip(positions, quick_check._split(flat.hashes), strict=True))
+    nodes = dict(zip(positions, split_digests(flat.hashes), strict=True))
     roots = [quick_check._history_root(nodes, version) for version in (start, end)]
 
     assert quick.verify_incremental(flat, *roots) is (end < NO_VERSION)

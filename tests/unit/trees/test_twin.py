@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pure_log import event_digests
-from qed.trees.twin import History, Hyper, newest_entries, sha256_many, split
+from qed.trees.twin import History, Hyper, newest_entries, sha256_many
 
 DIGESTS = event_digests(9)
-
-
-def test_splitting_refuses_half_a_digest():
-    assert split(DIGESTS[0] + DIGESTS[1]) == DIGESTS[:2]
-    with pytest.raises(ValueError, match="no whole number"):
-        split(b"x" * 33)
 
 
 def test_the_first_of_equal_events_keeps_the_entry():

@@ -16,6 +16,13 @@ def test_constants_of_the_specification():
     assert values.NO_VERSION == 18446744073709551615
 
 
+def test_digests_are_split_and_half_a_digest_is_refused():
+    assert values.split_digests(b"a" * 32 + b"b" * 32) == [b"a" * 32, b"b" * 32]
+    assert values.split_digests(b"") == []
+    with pytest.raises(ValueError, match="no whole number"):
+        values.split_digests(b"x" * 33)
+
+
 @pytest.mark.parametrize(
     "value",
     [
