@@ -9,8 +9,9 @@ import click
 
 from qed.cli import output
 from qed.cli.groups import Command
-from qed.trees import kernel
+from qed.trees import kernel, quick
 from qed.version import VERSION
+from qed.wire import flat
 
 _PARTS = ("rocksdict", "uvicorn", "httpx2", "cryptography")
 
@@ -23,8 +24,9 @@ def version(ctx: click.Context) -> None:
     """Print the version, Python's, the platform's, the kernel's, and the libraries that matter."""
     parts = {"python": platform.python_version(), "platform": platform.platform()}
     parts["kernel"] = kernel.NAME
-    if kernel.WHY_TWIN:
-        parts["why-twin"] = kernel.WHY_TWIN
+    why = kernel.WHY_TWIN or quick.WHY_TWIN or flat.WHY_TWIN
+    if why:
+        parts["why-twin"] = why
     for name in _PARTS:
         try:
             parts[name] = importlib.metadata.version(name)

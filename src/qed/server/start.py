@@ -31,6 +31,7 @@ from qed.trees import kernel
 from qed.web.addresses import Address
 from qed.web.run import run
 from qed.web.stop import Stop
+from qed.wire import flat
 
 __all__ = ["ServerConfig", "serve"]
 
@@ -139,6 +140,8 @@ def _announce_twin(announce: Announce) -> None:
     """Say why the log is slower than it could be, when it is."""
     if kernel.WHY_TWIN:
         announce(f"warning: running on the {kernel.NAME}, many times slower: {kernel.WHY_TWIN}")
+    elif flat.WHY_TWIN:
+        announce(f"warning: running on the {flat.NAME} for bodies, slower: {flat.WHY_TWIN}")
 
 
 @contextlib.contextmanager

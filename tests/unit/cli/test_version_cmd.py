@@ -5,8 +5,9 @@ from importlib.metadata import version
 import pytest
 
 from qed.cli import version_cmd
-from qed.trees import kernel
+from qed.trees import kernel, quick
 from qed.version import VERSION
+from qed.wire import flat
 
 
 def test_the_version_comes_first(run):
@@ -34,6 +35,8 @@ def test_what_is_not_installed_is_said(run, monkeypatch):
 def test_the_kernel_and_why_it_is_the_twin(run, monkeypatch, name, why):
     monkeypatch.setattr(kernel, "NAME", name)
     monkeypatch.setattr(kernel, "WHY_TWIN", why)
+    monkeypatch.setattr(quick, "WHY_TWIN", "")
+    monkeypatch.setattr(flat, "WHY_TWIN", "")
 
     text = run("version").text
     document = run("version", "--json").document
@@ -41,3 +44,11 @@ def test_the_kernel_and_why_it_is_the_twin(run, monkeypatch, name, why):
     assert f"\nkernel: {name}\n" in text
     assert ("why-twin: the native kernel is not built\n" in text) == bool(why)
     assert (document["kernel"], document.get("why-twin", "")) == (name, why)
+
+
+@pytest.mark.parametrize("module", [quick, flat])
+def test_what_else_is_not_native_says_why(run, monkeypatch, module):
+    for each in (kernel, quick, flat):
+        monkeypatch.setattr(each, "WHY_TWIN", "it gives wrong answers" if each is module else "")
+
+    assert run("version", "--json").document["why-twin"] == "it gives wrong answers"

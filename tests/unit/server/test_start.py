@@ -33,6 +33,7 @@ from qed.server.start import serve
 from qed.trees import kernel
 from qed.web.limits import WebLimits
 from qed.web.stop import Stop
+from qed.wire import flat
 from serving import DEADLINE_S, Wire, ask, eventually
 from unit.server.conftest import Running, SlowDisk, local, running
 
@@ -75,10 +76,24 @@ def test_a_start_without_the_native_kernel_says_so_once(
 ) -> None:
     monkeypatch.setattr(kernel, "NAME", "twin (pure Python)")
     monkeypatch.setattr(kernel, "WHY_TWIN", why)
+    monkeypatch.setattr(flat, "WHY_TWIN", why)
     with running(local(tmp_path / "db")) as server:
         told = server.about_the_kernel
     line = f"warning: running on the twin (pure Python), many times slower: {why}"
     assert told == ([line] if why else [])
+
+
+def test_a_start_without_the_native_reading_of_bodies_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "WHY_TWIN", "")
+    monkeypatch.setattr(flat, "NAME", "twin (pure Python)")
+    monkeypatch.setattr(flat, "WHY_TWIN", "it is not built")
+    with running(local(tmp_path / "db")) as server:
+        told = server.about_the_kernel
+    assert told == [
+        "warning: running on the twin (pure Python) for bodies, slower: it is not built"
+    ]
 
 
 def test_threads_take_short_turns_while_a_server_runs(tmp_path: Path) -> None:
