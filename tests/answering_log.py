@@ -67,7 +67,7 @@ class AnsweringLog:
         log = self.log
         if path.endswith("/events/digests"):
             added = log.add(wire.decode_digests(body))
-            histories = [each.history_digest for each in added]
+            histories = b"".join([each.history_digest for each in added])
             return 201, wire.encode_added(added[0].version, added[0].hyper_digest, histories)
         if path.endswith(("/events", "/events/bulk")):
             fields = json.loads(body)

@@ -66,7 +66,7 @@ def test_a_call_looks_for_the_leader_first(face):
 
 def test_every_method_reads_its_answer(face):
     digest = SNAPSHOT.event_digest
-    added = wire.encode_added(0, SNAPSHOT.hyper_digest, [SNAPSHOT.history_digest])
+    added = wire.encode_added(0, SNAPSHOT.hyper_digest, SNAPSHOT.history_digest)
     entry = wire.BackupEntry(1, 2, 3, 4, "5")
     shards = wire.Shards("a", "a", "http", {"a": wire.Shard("a", "h:1")})
     membership = json.dumps(

@@ -104,7 +104,7 @@ class DataPort:
         added = await self._commit(b"".join(wire.decode_digests(request.body)))
         if request.accepts("application/json"):
             return await self._answer_snapshots(added)
-        body = wire.encode_added_roots(added.first_version, added.hyper_digest, added.roots)
+        body = wire.encode_added(added.first_version, added.hyper_digest, added.roots)
         return Answer(201, body, RAW)
 
     async def membership(self, request: Request) -> Answer:

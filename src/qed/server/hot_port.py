@@ -193,4 +193,4 @@ def _write_many(added: Added) -> tuple[bytes, bytes]:
 
 
 def _write_raw(added: Added) -> tuple[bytes, bytes]:
-    return RAW, wire.encode_added_roots(added.first_version, added.hyper_digest, added.roots)
+    return RAW, wire.encode_added(added.first_version, added.hyper_digest, added.roots)

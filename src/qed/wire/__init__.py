@@ -32,7 +32,6 @@ from qed.wire.snapshots import (
     decode_snapshot,
     decode_snapshots,
     encode_added,
-    encode_added_roots,
     encode_snapshot,
     encode_snapshots,
 )
@@ -65,7 +64,6 @@ __all__ = [
     "decode_snapshots",
     "encode_add",
     "encode_added",
-    "encode_added_roots",
     "encode_backups",
     "encode_bulk",
     "encode_digest_query",

@@ -60,19 +60,12 @@ def decode_snapshots(body: bytes) -> list[Snapshot]:
     return [read_snapshot(value, "a snapshot") for value in values]
 
 
-def encode_added(
-    first_version: int, hyper_digest: bytes, history_digests: Sequence[bytes]
-) -> bytes:
-    """Return the raw answer of `POST /events/digests`.
+def encode_added(first_version: int, hyper_digest: bytes, roots: bytes) -> bytes:
+    """Return the raw answer of `POST /events/digests`; `roots` are history digests, end to end.
 
     u64 first version, u64 count, hyper digest, then one history digest for each version; integers
     big-endian, digests 32 bytes.
     """
-    return encode_added_roots(first_version, hyper_digest, b"".join(history_digests))
-
-
-def encode_added_roots(first_version: int, hyper_digest: bytes, roots: bytes) -> bytes:
-    """Return `encode_added`'s body from history digests that stand end to end already."""
     return _ADDED_HEAD.pack(first_version, len(roots) // DIGEST_BYTES, hyper_digest) + roots
 
 

@@ -142,7 +142,7 @@ def test_snapshots_that_are_not_of_the_bulk_are_refused(snapshots, step):
 def test_the_raw_answer_becomes_snapshots():
     digests = [snapshot.event_digest for snapshot in BULK_SNAPSHOTS]
     histories = [snapshot.history_digest for snapshot in BULK_SNAPSHOTS]
-    body = wire.encode_added(5, b"\x09" * 32, histories)
+    body = wire.encode_added(5, b"\x09" * 32, b"".join(histories))
 
     assert answer(calls.build_add_digests(digests), body) == BULK_SNAPSHOTS
     refused(calls.build_add_digests(digests[:2]), body, "count")

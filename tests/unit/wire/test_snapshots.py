@@ -99,7 +99,7 @@ def test_an_answer_above_its_bound_is_refused():
 
 @given(st.integers(0, 2**63), DIGESTS, st.lists(DIGESTS, min_size=1, max_size=5))
 def test_the_raw_answer_is_read_as_it_was_written(first, hyper, histories):
-    body = wire.encode_added(first, hyper, histories)
+    body = wire.encode_added(first, hyper, b"".join(histories))
 
     assert body[:16] == struct.pack(">QQ", first, len(histories))
     assert body[16:48] == hyper
@@ -114,7 +114,7 @@ def test_any_raw_answer_is_read_or_malformed(body):
         first, hyper, histories = wire.decode_added(body)
     except MalformedError:
         return
-    assert body == wire.encode_added(first, hyper, histories)
+    assert body == wire.encode_added(first, hyper, b"".join(histories))
 
 
 @pytest.mark.parametrize(

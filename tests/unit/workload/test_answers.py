@@ -162,7 +162,7 @@ def test_what_stands_between_snapshots_is_seen(server, junk):
 def raw(added, first=None, count=None):
     histories = [each.history_digest for each in added][:count]
     first = added[0].version if first is None else first
-    return wire.encode_added(first, added[0].hyper_digest, histories)
+    return wire.encode_added(first, added[0].hyper_digest, b"".join(histories))
 
 
 def test_digests_are_acknowledged(server):
