@@ -92,7 +92,7 @@ def test_ctrl_c_prints_what_was_measured(server: Server) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        while size_of(server) == before:
+        while size_of(server) < before + 50:  # as below
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
@@ -112,7 +112,7 @@ def test_a_server_that_stops_ends_the_load(qed_command: list[str], tmp_path: Pat
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as process:
-            # More than there are connections: some were answered, not only written.
+            # Many more than there are connections: some were answered, not only written.
             while not 50 < size_of(server) < 2**64:
                 assert process.poll() is None
             server.kill()
