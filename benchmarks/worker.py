@@ -83,9 +83,13 @@ class Meter:
         }
 
 
-def limits(cache_bytes: int | None) -> Limits:
-    """Return a log's limits with a budget of memory, None for the default."""
-    return Limits() if cache_bytes is None else Limits(cache_bytes=cache_bytes)
+def limits(cache_bytes: int | None = None, group: int | None = None) -> Limits:
+    """Return a log's limits: a budget of memory, the size of a group; None for the default.
+
+    Requests as large as a group are not joined: each is a group, with a sync of its own.
+    """
+    given = {"cache_bytes": cache_bytes, "group_events": group}
+    return Limits(**{name: value for name, value in given.items() if value is not None})
 
 
 def random_digests(count: int, prefix: bytes = b"") -> bytes:
@@ -135,7 +139,7 @@ def fill(path: str, events: int, group: int = 1_000, cache_bytes: int | None = N
                 sample[version] = data[at : at + DIGEST_BYTES]
             yield data
 
-    with Log.create(Path(path), limits=limits(cache_bytes)) as log:
+    with Log.create(Path(path), limits=limits(cache_bytes, group)) as log:
         with Meter() as meter:
             last = append(log, groups())
         result = {**meter.result(), "trees_bytes": log.memory_bytes}
