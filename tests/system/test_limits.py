@@ -6,11 +6,12 @@ import base64
 import contextlib
 import http.client
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from process import Qed, Server
+from process import Answer, Qed, Server
 
 pytestmark = pytest.mark.slow
 
@@ -28,11 +29,22 @@ def event(size_bytes: int) -> str:
     return base64.b64encode(b"x" * size_bytes).decode()
 
 
+def call(server: Server, path: str, body: object) -> Answer:
+    """Call once the server has seen that the one connection it takes, the one before, is gone."""
+    deadline_s = time.monotonic() + 60
+    while time.monotonic() < deadline_s:
+        with contextlib.suppress(ConnectionError, http.client.HTTPException):  # a third is cut
+            answer = server.call("POST", path, body)
+            if answer.status != 503:
+                return answer
+    raise AssertionError("the connection before is still there")
+
+
 def test_a_body_above_the_limit_is_413_and_one_below_is_taken(server: Server) -> None:
-    refused = server.call("POST", "/events", {"Event": event(1024)})
+    refused = call(server, "/events", {"Event": event(1024)})
     assert (refused.status, b"larger than the 1024 bytes" in refused.body) == (413, True)
 
-    assert server.call("POST", "/events", {"Event": event(700)}).document()["Version"] == 0
+    assert call(server, "/events", {"Event": event(700)}).document()["Version"] == 0
 
 
 def test_more_events_than_the_limit_are_413_and_none_is_added(server: Server) -> None:
@@ -40,10 +52,10 @@ def test_more_events_than_the_limit_are_413_and_none_is_added(server: Server) ->
         ("/events/bulk", {"Events": [event(1)] * 4}),
         ("/events/digests", bytes(4 * 32)),
     ):
-        refused = server.call("POST", path, body)
+        refused = call(server, path, body)
         assert (refused.status, b"at most 3 are taken" in refused.body) == (413, True)
 
-    added = server.call("POST", "/events/bulk", {"Events": [event(1)] * 3})
+    added = call(server, "/events/bulk", {"Events": [event(1)] * 3})
     assert [snapshot["Version"] for snapshot in added.document()] == [0, 1, 2]
 
 
