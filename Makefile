@@ -72,7 +72,7 @@ soak: $(VENV)  ## the tests that take many minutes
 bench: $(VENV)  ## kernel, engine, backups, verification and HTTP, beside what this machine can do
 	$(BIN)/python benchmarks/run.py
 
-bench-large: $(VENV)  ## the same up to 10^7 events: half an hour, 5 GB of disk
+bench-large: $(VENV)  ## the same up to 10^7 events: a quarter of an hour, 3 GB of disk
 	$(BIN)/python benchmarks/run.py --large
 
 coverage: packages $(VENV)  ## the lines and branches that no test reaches

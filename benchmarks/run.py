@@ -1,7 +1,7 @@
 """What this machine makes of a log: kernel, engine, opening and backups, verification, HTTP.
 
     make bench                                        some minutes
-    make bench-large                                  up to 10^7 events: half an hour, 5 GB of disk
+    make bench-large                                  up to 10^7 events: 15 minutes, 3 GB of disk
     python benchmarks/run.py --only kernel --only engine --json
 
 Each line stands beside what the machine did alone at that moment. A run of adds without a sync is
