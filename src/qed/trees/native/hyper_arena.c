@@ -213,7 +213,7 @@ void qed_give_back(struct qed_trie *trie, const qed_ref *refs, size_t count)
         } else if (QED_KIND(refs[i]) == QED_PAGE) {
             ((uint32_t *)trie->free_pages.items)[trie->free_pages.count++] = index;
         } else {
-            push_slots(trie, index, (uint32_t)(qed_slots(trie, index)->version >> QED_COUNT_SHIFT));
+            push_slots(trie, index, qed_bucket_count(qed_slots(trie, index)));
             trie->buckets--;
         }
     }

@@ -138,6 +138,33 @@ int qed_leave_jobs(struct qed_trie *trie, struct qed_work *work, struct qed_memb
     return code;
 }
 
+int qed_loosen(struct qed_trie *trie, qed_ref bucket)
+{
+    struct qed_work *work = &trie->work;
+    const struct qed_slot *slots = qed_slots(trie, QED_INDEX(bucket));
+    uint32_t count = qed_bucket_count(slots);
+    struct qed_member *loose;
+    int code = qed_record(trie, &work->replaced, bucket);
+
+    if (code != QED_OK)
+        return code;
+    if (!qed_room(trie, &work->loose, sizeof *loose, count))
+        return QED_NO_MEMORY;
+    loose = (struct qed_member *)work->loose.items + work->loose.count;
+    for (uint32_t i = 0; i < count; i++)
+        loose[i] = qed_bucket_member(slots, i);
+    work->loose.count += count;
+    return QED_OK;
+}
+
+void qed_keep_loose(struct qed_work *work, struct qed_item *item, size_t first)
+{
+    item->members = (uint32_t)first;
+    item->member_count = (uint32_t)(work->loose.count - first);
+    item->old = 0;
+    work->new_members -= item->member_count;
+}
+
 /* Writes a bucket in the place of an item. */
 int qed_make_bucket(struct qed_trie *trie, struct qed_item *item, struct qed_member *merged,
                     uint32_t count, unsigned depth)

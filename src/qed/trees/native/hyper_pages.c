@@ -81,11 +81,8 @@ int qed_open_page(struct qed_trie *trie, struct qed_item *item)
     loose = (struct qed_member *)work->loose.items + work->loose.count;
     for (uint32_t i = 0; i < count; i++)
         loose[i] = qed_page_member(trie->page, i);
-    item->members = (uint32_t)work->loose.count;
-    item->member_count = count;
-    item->old = 0;
     work->loose.count += count;
-    work->new_members -= count;
+    qed_keep_loose(work, item, work->loose.count - count);
     return QED_OK;
 }
 
@@ -94,9 +91,7 @@ int qed_open_page(struct qed_trie *trie, struct qed_item *item)
 static int gather(struct qed_trie *trie, qed_ref ref, size_t most, bool *fits)
 {
     struct qed_work *work = &trie->work;
-    const struct qed_slot *slots;
-    struct qed_member *loose;
-    uint32_t count;
+    const qed_ref *links;
     int code;
 
     if (ref == 0 || !*fits)
@@ -105,28 +100,17 @@ static int gather(struct qed_trie *trie, qed_ref ref, size_t most, bool *fits)
         *fits = false;
         return QED_OK;
     }
-    code = qed_record(trie, &work->replaced, ref);
-    if (code != QED_OK)
-        return code;
-    if (QED_KIND(ref) == QED_INNER) {
-        const qed_ref *links = qed_links(trie, QED_INDEX(ref));
-        code = gather(trie, links[0], most, fits);
-        return code == QED_OK ? gather(trie, links[1], most, fits) : code;
-    }
-    slots = qed_slots(trie, QED_INDEX(ref));
-    count = (uint32_t)(slots->version >> QED_COUNT_SHIFT);
-    if (work->loose.count + count > most) {
+    if (QED_KIND(ref) != QED_INNER) {
+        if (work->loose.count + qed_bucket_count(qed_slots(trie, QED_INDEX(ref))) <= most)
+            return qed_loosen(trie, ref);
         *fits = false;
         return QED_OK;
     }
-    if (!qed_room(trie, &work->loose, sizeof *loose, count))
-        return QED_NO_MEMORY;
-    loose = (struct qed_member *)work->loose.items + work->loose.count;
-    for (uint32_t i = 0; i < count; i++)
-        loose[i] = (struct qed_member){.prefix = slots[i].prefix,
-                                       .version = slots[i].version & QED_VERSION_MASK};
-    work->loose.count += count;
-    return QED_OK;
+    code = qed_record(trie, &work->replaced, ref);
+    links = qed_links(trie, QED_INDEX(ref));
+    if (code == QED_OK)
+        code = gather(trie, links[0], most, fits);
+    return code == QED_OK ? gather(trie, links[1], most, fits) : code;
 }
 
 int qed_gather(struct qed_trie *trie, struct qed_item *item, bool *gathered)
@@ -137,10 +121,7 @@ int qed_gather(struct qed_trie *trie, struct qed_item *item, bool *gathered)
     int code = gather(trie, item->old, loose + trie->page_most, &fits);
 
     if (code == QED_OK && fits) {
-        item->members = (uint32_t)loose;
-        item->member_count = (uint32_t)(work->loose.count - loose);
-        item->old = 0;
-        work->new_members -= item->member_count;
+        qed_keep_loose(work, item, loose);
     } else {
         work->loose.count = loose;
         work->replaced.count = replaced;

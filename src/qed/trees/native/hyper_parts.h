@@ -229,6 +229,10 @@ int qed_merge(struct qed_trie *trie, const struct qed_item *item, struct qed_mem
               uint32_t *count);
 int qed_make_bucket(struct qed_trie *trie, struct qed_item *item, struct qed_member *merged,
                     uint32_t count, unsigned depth);
+/* Adds the members of an old bucket to the loose ones, and the bucket to what is replaced. */
+int qed_loosen(struct qed_trie *trie, qed_ref bucket);
+/* Gives an item the loose members from `first` on, in the place of what it was. */
+void qed_keep_loose(struct qed_work *work, struct qed_item *item, size_t first);
 /* Leaves the hashes of a sub-tree with these members to be computed; its own goes to `out`. */
 int qed_leave_jobs(struct qed_trie *trie, struct qed_work *work, struct qed_member *members,
                    uint32_t count, unsigned depth, uint8_t *out);
@@ -286,6 +290,17 @@ static inline struct qed_slot *qed_slots(const struct qed_trie *trie, uint32_t i
 static inline uint8_t *qed_half_block(uint8_t *block, unsigned side)
 {
     return block + (side ? 0 : 32);
+}
+
+static inline uint32_t qed_bucket_count(const struct qed_slot *slots)
+{
+    return (uint32_t)(slots->version >> QED_COUNT_SHIFT);
+}
+
+static inline struct qed_member qed_bucket_member(const struct qed_slot *slots, uint32_t at)
+{
+    return (struct qed_member){.prefix = slots[at].prefix,
+                               .version = slots[at].version & QED_VERSION_MASK};
 }
 
 static inline bool qed_room(struct qed_trie *trie, struct qed_vector *vector, size_t item_bytes,

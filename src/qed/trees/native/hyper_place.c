@@ -126,26 +126,12 @@ static int place_inner(struct qed_trie *trie, size_t at, unsigned depth)
 /* Takes an old bucket apart: its members are loose, and it will be given back. */
 static int loosen(struct qed_trie *trie, struct qed_item *item)
 {
-    struct qed_work *work = &trie->work;
-    const struct qed_slot *slots = qed_slots(trie, QED_INDEX(item->old));
-    uint32_t count = (uint32_t)(slots->version >> QED_COUNT_SHIFT);
-    struct qed_member *loose;
-    int code = qed_record(trie, &work->replaced, item->old);
+    size_t first = trie->work.loose.count;
+    int code = qed_loosen(trie, item->old);
 
-    if (code != QED_OK)
-        return code;
-    if (!qed_room(trie, &work->loose, sizeof *loose, count))
-        return QED_NO_MEMORY;
-    loose = (struct qed_member *)work->loose.items + work->loose.count;
-    for (uint32_t i = 0; i < count; i++)
-        loose[i] = (struct qed_member){.prefix = slots[i].prefix,
-                                       .version = slots[i].version & QED_VERSION_MASK};
-    item->members = (uint32_t)work->loose.count;
-    item->member_count = count;
-    item->old = 0;
-    work->loose.count += count;
-    work->new_members -= count;
-    return QED_OK;
+    if (code == QED_OK)
+        qed_keep_loose(&trie->work, item, first);
+    return code;
 }
 
 /* The same where pages are in play: what is small enough comes into a page. */

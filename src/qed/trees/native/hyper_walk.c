@@ -136,10 +136,9 @@ static int read_page(struct walker *walker, const struct qed_trie *trie, uint32_
 
 static void copy_bucket(struct walker *walker, const struct qed_slot *slots)
 {
-    walker->count = (uint32_t)(slots->version >> QED_COUNT_SHIFT);
+    walker->count = qed_bucket_count(slots);
     for (uint32_t i = 0; i < walker->count; i++)
-        walker->members[i] = (struct qed_member){
-            .prefix = slots[i].prefix, .version = slots[i].version & QED_VERSION_MASK};
+        walker->members[i] = qed_bucket_member(slots, i);
 }
 
 static int walk_half(struct walker *walker, const struct qed_trie *trie)
