@@ -8,8 +8,6 @@ from typing import Any
 
 from qed.errors import QedError, UnavailableError, VerificationError
 
-PERCENTS = (50.0, 90.0, 99.0, 99.9)
-
 _BUSY_SHARE = 0.85  # of one core: above, the generator is the limit and not the server
 _COLUMNS = ("", "requests", "items", "errors", "seconds", "requests/s", "items/s")
 _TIMES = ("p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms")
