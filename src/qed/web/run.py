@@ -133,7 +133,6 @@ def run(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(sites, stop, drain_s, on_ready, on_stop))
     finally:
-        stop.detach()
         for site in sites:
             site.listener.close()
 
@@ -167,6 +166,7 @@ async def _run(
         on_stop()
         return await _drain(running, hurried, drain_s)
     finally:
+        stop.detach()  # while the loop is open: whoever asks once more must not find it closed
         for one in running:
             one.close_listener()
         clock.cancel()

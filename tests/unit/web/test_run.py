@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -89,6 +90,21 @@ def test_a_stop_does_not_wait_for_ever(how: str, application: Making) -> None:
         assert wire.closed()
         gate.open.set()
         assert server.join() is False
+
+
+def test_a_stop_asked_for_once_more_at_the_very_end_harms_nobody(
+    application: Making, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = asyncio.Runner.close
+    with serving(application()) as server:
+
+        def close_and_ask(runner: asyncio.Runner) -> None:
+            close(runner)
+            server.stop.request()
+
+        monkeypatch.setattr(asyncio.Runner, "close", close_and_ask)
+        server.stop.request()
+        assert server.join() is True
 
 
 def test_a_port_that_somebody_took_after_it_was_bound_is_named(application: Making) -> None:
