@@ -13,8 +13,10 @@ QedError
 │   ├── BusyError           a queue or a table of connections is full
 │   ├── LockedError         another process holds the database or the directory
 │   ├── StoppingError       the server is going down
-│   └── UnreachableError    nobody answered in time
+│   ├── UnreachableError    nobody answered in time
+│   └── NotPublishedError   no published checkpoint covers it yet
 ├── VerificationError   stop trusting: somebody else's claim is false
+│   └── ContradictionError  two claims that were signed exclude each other
 └── FatalError          stop this process: our own disk contradicts itself, or failed
     ├── DamagedError        rows or files that contradict their neighbours or checksums
     └── StorageError        the system refused a read, a write or a sync
@@ -118,6 +120,12 @@ class UnreachableError(UnavailableError):
     code = "unreachable"
 
 
+class NotPublishedError(UnavailableError):
+    """What was asked for is not under a published checkpoint yet."""
+
+    code = "not-published"
+
+
 class VerificationError(QedError):
     """A claim that was checked is false; `step` names the check that failed."""
 
@@ -127,6 +135,23 @@ class VerificationError(QedError):
         """Keep the name of the check that failed beside the sentence."""
         super().__init__(message, hint=hint)
         self.step = step
+
+
+class ContradictionError(VerificationError):
+    """Two claims exclude each other although both are signed, or one excludes a known checkpoint.
+
+    `evidence` is the file that shows it to anybody else (`client/evidence.py`), `b""` where the
+    claims at hand do not.
+    """
+
+    code = "contradiction"
+
+    def __init__(
+        self, message: str, *, step: str = "", hint: str = "", evidence: bytes = b""
+    ) -> None:
+        """Keep what shows the contradiction beside the sentence."""
+        super().__init__(message, step=step, hint=hint)
+        self.evidence = evidence
 
 
 class FatalError(QedError):
