@@ -212,3 +212,28 @@ def hyper_walk(members: Members, key: int) -> tuple[dict[Position, bytes], tuple
         path[beside, height] = hyper_node(below(members, beside, height), beside, height)
         members, index = below(members, went, height), went
     return path, next(iter(members.items()), None)
+
+
+def snapshot_log_root(leaves: Sequence[bytes]) -> bytes:
+    """Return the root of a snapshot log, as RFC 6962 writes MTH in section 2.1 (SPEC 10)."""
+    if not leaves:
+        return h()
+    if len(leaves) == 1:
+        return h(b"\x00", leaves[0])
+    split = 1
+    while 2 * split < len(leaves):
+        split *= 2
+    return h(b"\x01", snapshot_log_root(leaves[:split]), snapshot_log_root(leaves[split:]))
+
+
+def snapshot_leaf(snapshot: Snapshot) -> bytes:
+    """Return the leaf of a snapshot, 116 bytes (SPEC 10)."""
+    return b"".join(
+        (
+            b"qed/snap/v1\n",
+            snapshot.version.to_bytes(8, "big"),
+            snapshot.event_digest,
+            snapshot.history_digest,
+            snapshot.hyper_digest,
+        )
+    )
