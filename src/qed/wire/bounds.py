@@ -36,6 +36,18 @@ class Bounds:
     backups_bytes: int = 16 * 2**20
     """Bytes of the list of backups; about 100 each, and a sentence for a damaged one."""
 
+    batch_bytes: int = 64 * 2**20
+    """Bytes of a batch for a snapshot store; a full one without signatures has 16 MiB, with 22."""
+
+    batch_snapshots: int = 65_536
+    """Snapshots in one batch."""
+
+    note_bytes: int = 64 * 2**10
+    """Bytes of a checkpoint in a batch; one with a cosignature of ML-DSA-44 has 4 KiB."""
+
+    log_path: int = 65
+    """Hashes of a proof of consistency; two sizes of 63 bits need no more than 64."""
+
 
 BOUNDS = Bounds()
 MAX_U64 = 2**64 - 1
