@@ -1,8 +1,8 @@
 """JSON bodies: what stands in requests and answers, to the byte. Source: SPEC 5 and 6.
 
 Reading order: `snapshots`, `proofs`, `requests`, `topology`, `backups`, `batches` (the bodies),
-`positions` (the keys of audit paths), `fields`, `json_text` and `bounds` (how strictly they are read), `flat`
-and `flat_twin` (the bodies of the hot routes once more, short and fast).
+`positions` (the keys of audit paths), `fields`, `json_text` and `bounds` (how strictly they are
+read), `flat` and `flat_twin` (the bodies of the hot routes once more, short and fast).
 `encode_` and `decode_` speak bytes, `format_` and `parse_` text, `read_` takes a parsed value.
 """
 
