@@ -40,7 +40,10 @@ class Serving:
 
 @contextlib.contextmanager
 def serving(
-    *applications: Application, tls: ssl.SSLContext | None = None, drain_s: float = DEADLINE_S
+    *applications: Application,
+    tls: ssl.SSLContext | None = None,
+    drain_s: float = DEADLINE_S,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> Iterator[Serving]:
     """Serve each application on a port of its own for the length of the block."""
     sites = []
@@ -52,6 +55,10 @@ def serving(
     ready = threading.Event()
     server = Serving([site.address.port for site in sites])
 
+    def stopping() -> None:
+        on_stop()
+        server.stopping.set()
+
     def target() -> None:
         try:
             answered = run(
@@ -59,7 +66,7 @@ def serving(
                 stop=server.stop,
                 drain_s=drain_s,
                 on_ready=ready.set,
-                on_stop=server.stopping.set,
+                on_stop=stopping,
             )
             server.outcome.append(answered)
         except BaseException as error:  # noqa: BLE001  # shown by the test that asks for it

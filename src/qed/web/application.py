@@ -1,8 +1,8 @@
-"""A table of routes as an ASGI application: bounded bodies, errors as answers, nothing cached.
+"""A table of routes as an ASGI application: bounded bodies, errors as answers.
 
-No framework: some twenty exact paths, each with its methods. A handler is given a whole request
-and returns an answer or raises an error of the tree; anything else that it raises is a bug, which
-is logged and answered with 500.
+No framework: some twenty exact paths and a few prefixes, each with its methods. A handler is given
+a whole request and returns an answer or raises an error of the tree; anything else that it raises
+is a bug, which is logged and answered with 500. Nothing is cached unless an answer says so itself.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -42,11 +43,12 @@ class _OversizeBodyError(TooLargeError):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method on one exact path."""
+    """One method on one exact path, or on every path that begins with it."""
 
     method: str
     path: str
     handler: Handler
+    is_prefix: bool = False  # an exact path goes before a prefix, a longer prefix before a shorter
 
 
 @dataclass(slots=True)
@@ -63,16 +65,13 @@ class Application:
     hot: Sequence[HotRoute] = ()  # short cuts for some of the routes; see `hot`
     answers: Counter[int] = field(default_factory=Counter)  # by status; the loop's thread
     _table: Mapping[str, Mapping[str, Handler]] = field(init=False)
+    _prefixes: Sequence[tuple[str, Mapping[str, Handler]]] = field(init=False)  # longest first
 
     def __post_init__(self) -> None:
-        """Build the look-up; two routes for one method and path are a bug."""
-        table: dict[str, dict[str, Handler]] = {}
-        for route in self.routes:
-            methods = table.setdefault(route.path, {})
-            if route.method in methods:
-                raise AssertionError(f"two routes for {route.method} {route.path}")
-            methods[route.method] = route.handler
-        self._table = table
+        """Build the look-ups; two routes for one method and path are a bug."""
+        self._table = _build_table([route for route in self.routes if not route.is_prefix])
+        prefixes = _build_table([route for route in self.routes if route.is_prefix])
+        self._prefixes = sorted(prefixes.items(), key=lambda row: -len(row[0]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -107,17 +106,46 @@ class Application:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path, method, headers = scope["path"], scope["method"], scope["headers"]
-        methods = self._table.get(path)
+        methods = self._table.get(path) or self._find_prefix(path)
         if methods is None:
             raise NotFoundError("404 page not found")  # Go's words, as QED answers
         handler = methods.get(method)
         if handler is None:
             allow = ", ".join(methods).encode()
             return Answer(405, headers=((b"allow", allow),))
-        body = b""
-        if method in _WITH_BODY:
+        body, is_read = b"", method in _WITH_BODY
+        if is_read:
             body = await read_body(headers, receive, self.limits.body_bytes)
-        return await handler(Request(method, path, scope["query_string"], headers, body))
+        left = partial(_left, receive, is_read=is_read)
+        return await handler(Request(method, path, scope["query_string"], headers, body, left))
+
+    def _find_prefix(self, path: str) -> Mapping[str, Handler] | None:
+        for prefix, methods in self._prefixes:
+            if path.startswith(prefix):
+                return methods
+        return None
+
+
+def _build_table(routes: Sequence[Route]) -> dict[str, dict[str, Handler]]:
+    table: dict[str, dict[str, Handler]] = {}
+    for route in routes:
+        methods = table.setdefault(route.path, {})
+        if route.method in methods:
+            raise AssertionError(f"two routes for {route.method} {route.path}")
+        methods[route.method] = route.handler
+    return table
+
+
+async def _left(receive: Receive, *, is_read: bool) -> None:
+    """Return when the client has left or has ended its side; see `Request.left`.
+
+    A body that nobody asked for is dropped. What comes after the end of it is no message of a
+    client: it is how `guard` says that no more will come.
+    """
+    while (message := await receive())["type"] == "http.request":
+        if is_read:
+            return
+        is_read = not message.get("more_body", False)
 
 
 async def read_body(headers: Sequence[Header], receive: Receive, limit_bytes: int) -> bytes:

@@ -59,6 +59,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = False  # nothing more is read
         self._deadline: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None  # runs while nobody fetches our answers
+        self._working: RequestResponseCycle | None = None  # begun last; others wait behind it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or answer 503 when there are as many as there may be."""
@@ -77,6 +78,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._patience is not None:
             self._patience.cancel()
+        if self._working is not None and not self._working.response_complete:
+            self._working.disconnected = True  # uvicorn tells the newest alone, which may wait
+            self._working.message_event.set()
         if not self.connections:
             self.server_state.empty.set()
 
@@ -97,7 +101,16 @@ class GuardedProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what is whole, although no more will come: closing now would lose the answer."""
         # Over TLS there is no such half of a connection.
-        return self.transport.get_extra_info("sslcontext") is None and self._answer_and_close()
+        if self.transport.get_extra_info("sslcontext") is not None or not self._answer_and_close():
+            return False
+        if self._working is not None:
+            self._working.message_event.set()  # an answer that waits for news waits no longer
+        return True
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Remember who is to be told when the client leaves."""
+        self._working = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_begin(self) -> None:
         """Remember that the parser is inside a request."""

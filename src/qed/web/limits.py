@@ -24,6 +24,7 @@ class WebLimits:
     connections: int = 1_000  # open connections of one port; above: 503
     queue_events: int = 200_000  # events that wait for a commit; above: 503
     queue_requests: int = 10_000  # add requests that wait for a commit; above: 503
+    waiting_readers: int = 500  # requests that wait for the next checkpoint; above: 503
     waiting_backups: int = 8  # backup calls that wait for the one that runs; above: 503
     read_s: float = 30.0  # from a request's first byte to its last; after: 408
     keep_alive_s: float = 75.0  # idle, or an answer that nobody fetches; after: closed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 Header = tuple[bytes, bytes]
@@ -11,8 +12,14 @@ JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 RAW = b"application/octet-stream"
 _MAX_ACCEPT_BYTES = 1024
-_NO_STORE: Header = (b"cache-control", b"no-store")
+NO_STORE = b"no-store"
+IMMUTABLE = b"public, max-age=31536000, immutable"  # the same bytes for ever, under this path
 _NO_CONTENT = 204
+
+
+async def _stay() -> None:
+    """Never return: a client that is not known to be able to leave."""
+    await asyncio.get_running_loop().create_future()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,9 @@ class Request:
     query: bytes
     headers: Sequence[Header]  # names in lower case
     body: bytes
+    # Done when nobody waits for the answer any more, or the client has ended its side: for answers
+    # that take long because they wait for something. At most once a request.
+    left: Callable[[], Awaitable[None]] = _stay
 
     def accepts(self, *media_types: str) -> bool:
         """Return whether `Accept` names one of these types itself (a wildcard names none)."""
@@ -38,11 +48,12 @@ class Answer:
     body: bytes = b""
     content_type: bytes = b""
     headers: tuple[Header, ...] = ()
+    cache_control: bytes = NO_STORE
 
 
 def build_headers(answer: Answer) -> list[Header]:
     """Return every header of an answer but the date; its length, if it has one, stands last."""
-    headers = [_NO_STORE, *answer.headers]
+    headers = [(b"cache-control", answer.cache_control), *answer.headers]
     if answer.content_type:
         headers.append((b"content-type", answer.content_type))
     if answer.status != _NO_CONTENT:  # which has no length either

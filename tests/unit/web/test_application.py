@@ -7,7 +7,7 @@ import pytest
 from qed.errors import MalformedError, StorageError, TooLargeError
 from qed.web.application import Application, Route
 from qed.web.limits import WebLimits
-from qed.web.messages import TEXT, Answer, Request
+from qed.web.messages import IMMUTABLE, TEXT, Answer, Request
 from serving import Wire, ask, serving
 
 LIMITS = WebLimits(body_bytes=100_000, linger_s=0.2)
@@ -33,6 +33,10 @@ async def buggy(_request: Request) -> Answer:
     raise KeyError("secret detail")
 
 
+async def kept(request: Request) -> Answer:
+    return Answer(200, request.path.encode(), TEXT, cache_control=IMMUTABLE)
+
+
 async def fatal(_request: Request) -> Answer:
     raise StorageError("cannot sync /db: Input/output error")
 
@@ -45,6 +49,9 @@ ROUTES = [
     Route("POST", "/many", too_many),
     Route("GET", "/bug", buggy),
     Route("GET", "/fatal", fatal),
+    Route("GET", "/kept/", kept, is_prefix=True),
+    Route("PUT", "/kept/all", nothing),
+    Route("GET", "/kept/some/", nothing, is_prefix=True),
 ]
 
 
@@ -84,6 +91,23 @@ def test_a_wrong_method_is_405_with_what_is_allowed_and_no_body(port: int) -> No
 def test_the_query_is_no_part_of_the_path(port: int) -> None:
     assert ask(port, "GET", "/nothing?x=1").status == 204
     assert ask(port, "GET", "/nothing/").status == 404
+
+
+def test_a_prefix_takes_whatever_begins_with_it_and_says_itself_how_long_to_keep_it(
+    port: int,
+) -> None:
+    for path in ("/kept/", "/kept/x/y"):
+        reply = ask(port, "GET", path)
+        assert (reply.status, reply.body) == (200, path.encode())
+        assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert ask(port, "GET", "/kept").status == 404
+    assert ask(port, "POST", "/kept/x").headers["allow"] == "GET"
+
+
+def test_an_exact_path_goes_before_a_prefix_and_a_longer_prefix_before_a_shorter(port: int) -> None:
+    assert ask(port, "GET", "/kept/all").status == 405
+    assert ask(port, "GET", "/kept/some/x").status == 204
+    assert ask(port, "GET", "/kept/some").status == 200
 
 
 def test_an_error_of_the_tree_is_answered_by_the_table(port: int) -> None:
@@ -193,3 +217,6 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(port: int) -> None:
 def test_two_handlers_for_one_route_are_a_bug() -> None:
     with pytest.raises(AssertionError):
         Application([Route("GET", "/a", echo), Route("GET", "/a", nothing)], LIMITS)
+    with pytest.raises(AssertionError):
+        Application([Route("GET", "/a", echo, is_prefix=True)] * 2, LIMITS)
+    Application([Route("GET", "/a/", echo), Route("GET", "/a/", nothing, is_prefix=True)], LIMITS)
