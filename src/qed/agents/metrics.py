@@ -1,0 +1,108 @@
+"""Every number that an agent's metrics port shows, and its name."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from qed.agents.alerts import KINDS, Alerts
+from qed.version import VERSION
+from qed.web.application import Route
+from qed.web.messages import Answer, Request
+
+
+@dataclass(slots=True)
+class Progress:
+    """How one work stands; written by its thread, read by a scrape.
+
+    `position` versions are done, `head` are known to be there. A work that has no versions leaves
+    both at 0.
+    """
+
+    name: str
+    position: int = 0
+    head: int = 0
+    steps: int = 0  # that ended well
+    last_success_s: float | None = None  # unix time
+    failures: Counter[str] = field(default_factory=Counter)  # by the code of the error
+
+    @property
+    def lag(self) -> int:
+        """The versions that are there and not done."""
+        return max(0, self.head - self.position)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgentMetrics(Collector):
+    """What one scrape collects; also the one route of the metrics port."""
+
+    role: str
+    progress: Sequence[Progress]
+    alerts: Alerts
+    waiting: Callable[[], int]  # alerts that are not delivered yet, of all notifiers together
+    clock: Callable[[], float] = time.time
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        """Register everything with a registry of its own."""
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def routes(self) -> list[Route]:
+        """Return the one route of the port."""
+        return [Route("GET", "/metrics", self.scrape)]
+
+    async def scrape(self, _request: Request) -> Answer:
+        """Write every number as Prometheus text."""
+        body = await asyncio.to_thread(generate_latest, self.registry)
+        return Answer(200, body, CONTENT_TYPE_PLAIN_0_0_4.encode())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield how the works stand, then what was alerted."""
+        yield from self._collect_works()
+        yield from self._collect_alerts()
+        build = GaugeMetricFamily(
+            "qed_agent_build_info", "This program's version.", labels=["role", "version"]
+        )
+        build.add_metric([self.role, VERSION], 1)
+        yield build
+
+    def _collect_works(self) -> Iterator[Metric]:
+        position = _family("qed_agent_position", "Versions done, by work.")
+        lag = _family("qed_agent_lag_versions", "Versions known to be there and not done.")
+        steps = _family("qed_agent_steps", "Steps that ended well.")
+        age = _family("qed_agent_last_success_age_seconds", "Since a step ended well.")
+        failures = _family("qed_agent_failures", "Steps that failed, by the code of the error.")
+        for one in list(self.progress):
+            work = {"work": one.name}
+            position.add_sample(position.name, work, one.position)
+            lag.add_sample(lag.name, work, one.lag)
+            steps.add_sample(steps.name, work, one.steps)
+            if one.last_success_s is not None:
+                age.add_sample(age.name, work, max(0.0, self.clock() - one.last_success_s))
+            for code, number in list(one.failures.items()):
+                failures.add_sample(failures.name, {**work, "kind": code}, number)
+        yield from (position, lag, steps, age, failures)
+
+    def _collect_alerts(self) -> Iterator[Metric]:
+        raised = _family("qed_agent_alerts", "Alerts raised, those held back too, by kind.")
+        held = _family("qed_agent_alerts_held_back", "Alerts that the rule against floods held.")
+        for kind in KINDS:  # a kind that was never raised stands at 0, so that `rate` works
+            raised.add_sample(raised.name, {"kind": kind}, self.alerts.raised[kind])
+            held.add_sample(held.name, {"kind": kind}, self.alerts.held_back[kind])
+        waiting = _family("qed_agent_alerts_waiting", "Alerts not delivered yet.")
+        waiting.add_sample(waiting.name, {}, self.waiting())
+        yield from (raised, held, waiting)
+
+
+def _family(name: str, text: str) -> Metric:
+    # The type "counter" would append `_total`, which no metric of QED has.
+    return Metric(name, text, "unknown")
