@@ -47,6 +47,9 @@ cdef extern from "history.h" nogil:
     int qed_history_root(
         const qed_history *history, const uint8_t *near_version, uint64_t version, uint8_t *out
     )
+    int qed_history_peaks(
+        const qed_history *history, const uint8_t *near_version, uint64_t size, uint8_t *out
+    )
     int qed_history_membership(
         const qed_history *history, const uint8_t *near_leaf, const uint8_t *near_version,
         uint64_t leaf, uint64_t version, uint8_t *out
@@ -177,6 +180,21 @@ cdef class History:
             self._refuse(at, at)
         return out[:32]
 
+    def peaks(self, size):
+        """Return the peaks of a size, end to end; see `twin.History.peaks`."""
+        cdef uint8_t out[64 * 32]
+        cdef uint64_t at
+        cdef int count = QED_FORGOTTEN
+        if size == 0:
+            return b""
+        at = self._version(size - 1)
+        while count == QED_FORGOTTEN:
+            near = self._read_around(at, at)[1]
+            count = qed_history_peaks(&self._history, _data(near), at + 1, out)
+        if count < 0:
+            self._refuse(at, at)
+        return out[: 32 * count]
+
     def digest(self, version):
         """Return the event digest of a version; see `twin.History.digest`."""
         cdef uint64_t at = self._version(version)
@@ -301,25 +319,21 @@ cdef void _last_root(const qed_frontier *frontier, uint8_t *out) noexcept:
         memcpy(out, frontier.spine[qed_bit_length(frontier.size - 1)], 32)
 
 
-def history_roots(uint64_t size, bytes peaks not None, bytes digests not None):
-    """Return the roots of a group after `size` events, and the peaks after it; for tests.
-
-    `peaks` are 64 times 32 bytes: at h the frozen node of height h where bit h of the size is set.
-    No tree is needed, so the size may be any.
-    """
+def extend_history(size, bytes peaks not None, bytes digests not None):
+    """Return the peaks after a group, and its history digests; see `twin.extend_history`."""
     cdef size_t count = _count_digests(digests)
     cdef qed_frontier frontier
     cdef qed_frozen frozen
+    cdef const uint8_t *events = _data(digests)
     cdef uint8_t *out
     cdef uint64_t takings = 0
-    if len(peaks) != sizeof(frontier.peaks) or count == 0 or count > QED_MAX_SIZE - size:
-        raise ValueError("these are no peaks, or there is no room for such a group")
-    frontier.size = size
-    memcpy(frontier.peaks, <const char *>peaks, sizeof(frontier.peaks))
+    frontier.size = _size_before(size, count)
+    _spread_peaks(frontier.size, peaks, frontier.peaks)
     roots = PyBytes_FromStringAndSize(NULL, 32 * count)
     out = <uint8_t *>PyBytes_AsString(roots)
-    if not qed_frozen_reserve(&frozen, size, count, &takings):
-        raise MemoryError
-    qed_frontier_extend(&frontier, <const uint8_t *><const char *>digests, count, out, &frozen)
-    qed_frozen_free(&frozen)
-    return roots, (<const uint8_t *>frontier.peaks)[: sizeof(frontier.peaks)]
+    if not qed_frozen_reserve(&frozen, frontier.size, count, &takings):
+        raise MemoryError("no memory for a group of the history tree")
+    with nogil:
+        qed_frontier_extend(&frontier, events, count, out, &frozen)
+        qed_frozen_free(&frozen)
+    return _join_peaks(frontier.size, frontier.peaks), roots

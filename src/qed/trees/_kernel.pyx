@@ -41,6 +41,7 @@ qed_sha256_setup()
 
 include "_history.pxi"
 include "_hyper.pxi"
+include "_snapshots.pxi"
 
 
 def sha256_name():

@@ -1,4 +1,4 @@
-"""The kernel in use: both trees of a log, native where it can be had, else the readable twin.
+"""The kernel in use: the trees of a log, native where it can be had, else the readable twin.
 
 Chosen once, when this module is imported (`choice`): the native kernel is taken when it was built,
 loads, and answers every question of `kernel_check` rightly, unless `QED_KERNEL` says otherwise.
@@ -10,7 +10,18 @@ from __future__ import annotations
 from qed.trees import twin
 from qed.trees.choice import choose
 from qed.trees.kernel_check import find_fault
-from qed.trees.twin import History, HistoryPlan, Hyper, HyperPlan, Pages, ReadDigests, Report
+from qed.trees.twin import (
+    History,
+    HistoryPlan,
+    Hyper,
+    HyperPlan,
+    Pages,
+    ReadDigests,
+    Report,
+    extend_history,
+    extend_snapshots,
+    hash_leaves,
+)
 
 __all__ = [
     "NAME",
@@ -22,6 +33,9 @@ __all__ = [
     "Pages",
     "ReadDigests",
     "Report",
+    "extend_history",
+    "extend_snapshots",
+    "hash_leaves",
 ]
 
 _native, WHY_TWIN = choose("qed.trees._kernel", "kernel", find_fault)
@@ -31,3 +45,6 @@ if _native is not None:
     # One interface, whose types are those of the twin.
     History = _native.History  # type: ignore[misc]
     Hyper = _native.Hyper  # type: ignore[misc]
+    extend_history = _native.extend_history
+    extend_snapshots = _native.extend_snapshots
+    hash_leaves = _native.hash_leaves

@@ -27,6 +27,7 @@ ANSWERS = {
     "hyper roots": "bd1d5ba29c3c62483e4cd7a5fdc7120176fcaece97620fa51cfb82c5c77739f6",
     "hyper walks": "d8da3461d4ab97d737c60978a7c5b66c5b439bccfbc35dd5ee6421ec7433b828",
     "hyper pages": "0dbd5be8e800e3e80586b4582253b04d89ba57ba16320ac92f7772a672e3f60a",
+    "snapshot hashes": "6bde3efce8f8e93aa6d21bf14463cc7b80c89bfd1164a316ec1fa77add68ff6a",
 }
 
 
@@ -162,6 +163,25 @@ def _ask_history_proofs(told: _Told) -> str:
     return _hash(answers)
 
 
+def _ask_snapshots(told: _Told) -> str:
+    """Ask for the snapshot log, group by group, and far beyond what memory holds."""
+    tree, _ = told.history
+    _, hyper_roots = told.hyper
+    size, history_peaks, peaks = 0, b"", b""
+    answers: list[bytes | int | None] = [tree.peaks(size) for size in range(0, tree.size + 1, 11)]
+    for group, hyper_digest in zip(groups(), hyper_roots[1:-1], strict=True):
+        history_peaks, roots = told.kernel.extend_history(size, history_peaks, group)
+        leaves = told.kernel.hash_leaves(size, group, roots, hyper_digest)
+        peaks, nodes = told.kernel.extend_snapshots(size, peaks, leaves)
+        size += len(group) // DIGEST_BYTES
+        answers += [roots, leaves, history_peaks, peaks, *(part for node in nodes for part in node)]
+    start = (1 << 40) - 1
+    high = b"".join(groups())[: 40 * DIGEST_BYTES]
+    peaks, nodes = told.kernel.extend_snapshots(start, high, b"".join(groups()))
+    answers += [peaks, *(part for node in nodes for part in node)]
+    return _hash(answers)
+
+
 def _ask_hyper_roots(told: _Told) -> str:
     tree, roots = told.hyper
     replayed = told.kernel.Hyper(told.history[0])
@@ -225,4 +245,5 @@ SECTIONS: dict[str, Callable[[_Told], str]] = {
     "hyper roots": _ask_hyper_roots,
     "hyper walks": _ask_hyper_walks,
     "hyper pages": _ask_hyper_pages,
+    "snapshot hashes": _ask_snapshots,
 }

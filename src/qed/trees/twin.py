@@ -16,8 +16,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from qed.trees import history, hyper
+from qed.trees import history, hyper, snapshot_log
+from qed.trees.snapshot_log import extend as extend_snapshots
+from qed.trees.snapshot_log import hash_leaves
 from qed.trees.values import DIGEST_BYTES, Position, split_digests
+
+__all__ = [
+    "NAME",
+    "History",
+    "HistoryPlan",
+    "Hyper",
+    "HyperPlan",
+    "Pages",
+    "ReadDigests",
+    "Report",
+    "extend_history",
+    "extend_snapshots",
+    "hash_leaves",
+    "newest_entries",
+    "sha256_many",
+]
 
 NAME = "twin (pure Python)"
 
@@ -127,6 +145,15 @@ class History:
         """Return the history digest as of a version that is in the log, else a `ValueError`."""
         self._check(version)
         return history.root(self.frozen, version)
+
+    def peaks(self, size: int) -> bytes:
+        """Return the largest frozen nodes of the first `size` events, left to right, end to end.
+
+        From them `extend_history` goes on. A size above the log's own: `ValueError`.
+        """
+        if not 0 <= size <= self.size:
+            raise ValueError(f"no {size} events are among {self.size}")
+        return b"".join(self.frozen(history.peaks(size)))
 
     def digest(self, version: int) -> bytes:
         """Return the event digest of a version that is in the log, else a `ValueError`."""
@@ -324,6 +351,27 @@ class Hyper:
 
 
 _PART_EVENTS = 20_000  # inserted between two reports
+
+
+def extend_history(size: int, peaks: bytes, digests: bytes) -> tuple[bytes, bytes]:
+    """Return the peaks of a history tree after more events, and their history digests. Pure.
+
+    `peaks` are the largest frozen nodes of its first `size` events, left to right. Peaks that
+    cannot be those of the size, or bytes that are no digests: `ValueError`.
+
+    Cost: 2 + log2(size) hashes an event. Source: SPEC 2.
+    """
+    events = split_digests(digests)
+    if not 0 <= size <= snapshot_log.MAX_SIZE - len(events):
+        raise ValueError(f"no log has {size} leaves and {len(events)} more")
+    held = split_digests(peaks)
+    if len(held) != size.bit_count():
+        raise ValueError(f"{len(held)} peaks are not those of {size} leaves")
+    nodes = dict(zip(history.peaks(size), held, strict=True))
+    frozen, roots = history.extend(lambda wanted: [nodes[at] for at in wanted], size, events)
+    nodes |= dict(frozen)
+    after = history.peaks(size + len(events))
+    return b"".join(nodes[at] for at in after), b"".join(roots)
 
 
 def newest_entries(first_version: int, digests: Sequence[bytes]) -> dict[bytes, int]:

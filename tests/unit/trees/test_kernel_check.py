@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kernels import native, needs_native
-from qed.trees import history, hyper, kernel_check, twin
+from qed.trees import history, hyper, kernel_check, snapshot_log, twin
 from qed.trees.values import DIGEST_BYTES
 
 
@@ -111,6 +111,12 @@ class LosingPages(twin.Hyper):
             self._now = now
 
 
+def ending_late(size: int, peaks: bytes, hashes: bytes) -> Any:
+    """Nodes as they come level by level, not in the order in which they are complete."""
+    after, nodes = snapshot_log.extend(size, peaks, hashes)
+    return after, sorted(nodes)
+
+
 class Raising(twin.Hyper):
     def build(self, *_given: Any) -> None:
         raise MemoryError("no room")
@@ -125,6 +131,11 @@ class Raising(twin.Hyper):
         ({"Hyper": LastWins}, "its hyper roots differ"),
         ({"Hyper": WrongWalks}, "its hyper walks differ"),
         ({"Hyper": LosingPages}, "its hyper pages differ"),
+        ({"extend_snapshots": ending_late}, "its snapshot hashes differ"),
+        (
+            {"hash_leaves": lambda _, digests, *__: bytes(len(digests))},
+            "its snapshot hashes differ",
+        ),
         ({"Hyper": Raising}, "its hyper walks failed: MemoryError: no room"),
         ({"Hyper": None}, "its hyper roots failed: TypeError"),
     ],

@@ -342,21 +342,35 @@ def test_positions_at_the_far_end(size: int) -> None:
     frozen, roots = history.extend(lambda wanted: [nodes[at] for at in wanted], size, digests)
     nodes |= dict(frozen)
 
-    def peaks(events: int) -> dict[int, bytes]:
-        return {height: nodes[index, height] for index, height in history.peaks(events)}
+    def peaks(events: int) -> bytes:
+        return b"".join(nodes[at] for at in history.peaks(events))
 
-    def packed(heights: dict[int, bytes]) -> bytes:
-        return b"".join(heights.get(height, bytes(32)) for height in range(64))
-
-    made, after = native.history_roots(size, packed(peaks(size)), group)
-    assert made == b"".join(roots)
-    for height, peak in peaks(size + 39).items():
-        assert after[32 * height : 32 * height + 32] == peak
+    assert native.extend_history(size, peaks(size), group) == (peaks(size + 39), b"".join(roots))
 
 
 def test_no_group_goes_beyond_the_last_version() -> None:
     assert native is not None
-    with pytest.raises(ValueError, match="no room for such a group"):
-        native.history_roots(2**63 - 1, bytes(2048), bytes(64))
-    roots, _ = native.history_roots(2**63 - 1, bytes(2048), bytes(32))
-    assert len(roots) == 32
+    peaks = bytes(63 * 32)
+    with pytest.raises(ValueError, match="no log has"):
+        native.extend_history(2**63 - 1, peaks, bytes(64))
+    after, roots = native.extend_history(2**63 - 1, peaks, bytes(32))
+    assert (len(after), len(roots)) == (32, 32)
+
+
+def test_peaks_of_any_size_with_and_without_the_digests(judge: History) -> None:
+    disk = Disk()
+    tree = told(disk, EVENTS)
+    for forgotten in (False, True):
+        for size in (0, *(edge + 1 for edge in EDGES)):
+            assert tree.peaks(size) == judge.peaks(size)
+        assert bool(disk.asked) == forgotten
+        tree.forget(0)
+
+
+def test_peaks_of_another_logs_digests_are_refused() -> None:
+    assert native is not None
+    tree = native.History(lambda first, stop: bytes(32 * (stop - first)))
+    tree.freeze(some(0, EVENTS))
+    tree.forget(0)
+    with pytest.raises(DamagedError, match="are not those of the history tree"):
+        tree.peaks(CHUNK + 7)

@@ -106,6 +106,10 @@ size_t qed_history_forget(struct qed_history *history, size_t keep_bytes);
 #define QED_FORGOTTEN (-2) /* digests are needed, and not given */
 int qed_history_root(const struct qed_history *history, const uint8_t *near_version,
                      uint64_t version, uint8_t *out);
+/* The largest frozen nodes of `size` versions, left to right, at most 64; the block is that around
+ * the version before `size`, which is at least 1. */
+int qed_history_peaks(const struct qed_history *history, const uint8_t *near_version, uint64_t size,
+                      uint8_t *out);
 int qed_history_membership(const struct qed_history *history, const uint8_t *near_leaf,
                            const uint8_t *near_version, uint64_t leaf, uint64_t version,
                            uint8_t *out);

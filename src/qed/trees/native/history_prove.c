@@ -145,6 +145,19 @@ int qed_history_root(const struct qed_history *history, const uint8_t *near_vers
     return view.damaged ? QED_NOT_THOSE : 1;
 }
 
+int qed_history_peaks(const struct qed_history *history, const uint8_t *near_version, uint64_t size,
+                      uint8_t *out)
+{
+    struct view view;
+    int count = 0;
+    if (!open_view(&view, history, near_version, near_version, size - 1, size - 1))
+        return QED_FORGOTTEN;
+    for (unsigned h = qed_bit_length(size); h-- > 0;)
+        if (size >> h & 1)
+            memcpy(out + count++ * QED_HASH, frozen(&view, size >> h >> 1 << 1 << h, h), QED_HASH);
+    return view.damaged ? QED_NOT_THOSE : count;
+}
+
 int qed_history_membership(const struct qed_history *history, const uint8_t *near_leaf,
                            const uint8_t *near_version, uint64_t leaf, uint64_t version,
                            uint8_t *out)
