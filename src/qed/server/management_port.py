@@ -7,11 +7,9 @@ waits for them.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qsl
 
 import structlog
 
@@ -24,10 +22,7 @@ from qed.server.metrics import Counts
 from qed.web.application import Route
 from qed.web.limits import WebLimits
 from qed.web.messages import JSON, Answer, Request
-from qed.wire.bounds import MAX_U64
-
-_ID = re.compile(r"0|[1-9][0-9]{0,19}")
-_MAX_QUERY_BYTES = 1024
+from qed.web.queries import parse_number, read_query
 
 _T = TypeVar("_T")
 
@@ -110,17 +105,12 @@ class ManagementPort:
 
 def _read_backup_id(query: bytes) -> int:
     """Return `backupID` of a query; missing, empty, twice or not a number is a `MalformedError`."""
-    if len(query) > _MAX_QUERY_BYTES:
-        raise MalformedError("the query is longer than a backupID can be")
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    values = [value for name, value in pairs if name == "backupID"]
-    if len(values) != 1 or not values[0]:
+    text = read_query(query, "backupID").get("backupID")
+    if not text:
         raise MalformedError(
             "the query names no backup", hint="write /backup?backupID=<n>, an id of GET /backups"
         )
-    if not _ID.fullmatch(values[0]) or int(values[0]) > MAX_U64:
-        raise MalformedError(f"the backupID {values[0][:40]!r} is not a number of 64 bits")
-    return int(values[0])
+    return parse_number(text, "backupID")
 
 
 def _entry(backup: BackupInfo) -> wire.BackupEntry:

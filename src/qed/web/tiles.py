@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import parse_qsl
 
 from qed.errors import BusyError, MalformedError, NotFoundError
 from qed.trees.tiles import ENTRIES, Tile, parse_tile_path, tile_width
 from qed.web.application import Route
 from qed.web.limits import WebLimits
 from qed.web.messages import IMMUTABLE, RAW, TEXT, Answer, Request
+from qed.web.queries import parse_duration, parse_number, read_query
 
 MAX_WAIT_S = 60.0
 THREADS = 2  # at work for tiles at the same time; the others of the process go on meanwhile
-_MAX_QUERY_BYTES = 1024
-_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
-_WAIT = re.compile(r"([0-9]{1,5})(ms|s|m)")
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,32 +196,13 @@ def _read_path(path: str) -> Tile:
 
 
 def _read_question(query: bytes) -> _Question:
-    """Return `after` and `wait` of a query; each at most once, other names are passed over."""
-    if len(query) > _MAX_QUERY_BYTES:
-        raise MalformedError("the query is longer than after and wait can be")
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    after = _one("after", pairs)
-    if after is not None and not _SIZE.fullmatch(after):
-        raise MalformedError(
-            f"after {after[:40]!r} is not a size", hint="write the size of a checkpoint, as after=0"
-        )
-    wait = _one("wait", pairs)
-    if wait is None:
-        return _Question(None if after is None else int(after), 0.0)
-    if after is None:
-        raise MalformedError("wait without after: nobody could say what is news")
-    parts = _WAIT.fullmatch(wait)
-    wait_s = int(parts[1]) * _UNIT_S[parts[2]] if parts else MAX_WAIT_S + 1
-    if wait_s > MAX_WAIT_S:
-        raise MalformedError(
-            f"wait {wait[:40]!r} is not a time of at most {MAX_WAIT_S:.0f}s",
-            hint="write it as wait=10s or wait=500ms",
-        )
-    return _Question(int(after), wait_s)
-
-
-def _one(name: str, pairs: list[tuple[str, str]]) -> str | None:
-    values = [value for known, value in pairs if known == name]
-    if len(values) > 1:
-        raise MalformedError(f"the query says {name} twice")
-    return values[0] if values else None
+    """Return `after` and `wait` of a query."""
+    values = read_query(query, "after", "wait")
+    after, wait_s = None, 0.0
+    if "after" in values:
+        after = parse_number(values["after"], "after")
+    if "wait" in values:
+        if after is None:
+            raise MalformedError("wait without after: nobody could say what is news")
+        wait_s = parse_duration(values["wait"], "wait", at_most_s=MAX_WAIT_S)
+    return _Question(after, wait_s)

@@ -207,11 +207,11 @@ def test_what_is_news_already_or_need_not_be_is_answered_at_once(log: Log, query
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("after=", b"after '' is not a size"),
-        ("after=-1", b"after '-1' is not a size"),
-        ("after=%2B5", b"after '+5' is not a size"),
-        ("after=05", b"after '05' is not a size"),
-        ("after=" + "9" * 20, b"is not a size"),
+        ("after=", b"after '' is not a number"),
+        ("after=-1", b"after '-1' is not a number"),
+        ("after=%2B5", b"after '+5' is not a number"),
+        ("after=05", b"after '05' is not a number"),
+        ("after=" + "9" * 20, b"is not a number"),
         ("after=1&after=2", b"the query says after twice"),
         ("wait=1s", b"wait without after"),
         ("after=1&wait=61s", b"wait '61s' is not a time of at most 60s"),
