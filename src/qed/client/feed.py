@@ -149,7 +149,9 @@ class Source:
         Each tile is asked for once. Raises: as `tile`.
         """
         wanted = {node: tile_of(node, size) for node in nodes}
-        tiles = {tile: self.tile(tile.level, tile.index, tile.width) for tile in wanted.values()}
+        tiles = {
+            tile: self.tile(tile.level, tile.index, tile.width) for tile in set(wanted.values())
+        }
         return [node_from_tile(node, tiles[wanted[node]]) for node in nodes]
 
     def info(self) -> dict[str, InfoValue]:

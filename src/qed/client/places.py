@@ -141,6 +141,9 @@ class ServerPlace:
         return Response(answer.status, names, body)
 
     def _read_body(self, request: Request, answer: http.client.HTTPResponse) -> bytes:
+        if answer.length is None and not answer.chunked:
+            # Its end would be the connection's, and half an answer looked like a whole one.
+            raise http.client.HTTPException("the answer does not say how long it is")
         body = answer.read(request.max_answer_bytes + 1)
         if len(body) > request.max_answer_bytes:
             where = f"{request.method} {self.name}{request.path}"
