@@ -8,7 +8,6 @@ that `close` must not be called from a future's callback.
 from __future__ import annotations
 
 import contextlib
-import re
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
@@ -29,17 +28,14 @@ from qed.errors import (
     ConflictError,
     FatalError,
     LockedError,
-    MalformedError,
     NotFoundError,
     QedError,
 )
+from qed.signing.origins import check_origin
 from qed.trees import paths
 from qed.trees.values import FlatIncremental, FlatMembership, IncrementalProof, MembershipProof
 
 __all__ = ["Added", "Head", "Identity", "Limits", "Log"]
-
-_ORIGIN_BYTES = 240
-_EPOCH_SUFFIX = re.compile(r"/e[0-9]+\Z")
 
 
 class Log:
@@ -79,7 +75,7 @@ class Log:
         after that it is there and empty.
         """
         log_id = secrets.token_bytes(LOG_ID_BYTES)
-        identity = Identity(log_id, _check_origin(origin or f"qed-{log_id.hex()}"), node_id)
+        identity = Identity(log_id, check_origin(origin or f"qed-{log_id.hex()}"), node_id)
         head = empty_head(log_id)
         durable.make_directory(path)
         with contextlib.ExitStack() as stack:
@@ -266,18 +262,3 @@ def _check_node(identity: Identity, node_id: str) -> None:
             f"the database belongs to node {identity.node_id!r}, not to {node_id!r}",
             hint=f"start with --node-id {identity.node_id}, or check the path of the database",
         )
-
-
-def _check_origin(origin: str) -> str:
-    """Return a base origin that may stand in a signed note. Source: SPEC 10."""
-    if (
-        not 0 < len(origin.encode("utf-8", "surrogatepass")) <= _ORIGIN_BYTES
-        or any(c.isspace() or c == "+" or not c.isprintable() for c in origin)
-        or origin.startswith("qed/")
-        or _EPOCH_SUFFIX.search(origin)
-    ):
-        raise MalformedError(
-            f"{origin!r} cannot be an origin: at most {_ORIGIN_BYTES} bytes without spaces, '+' or "
-            "control characters, not beginning with 'qed/' nor ending in '/e<digits>'"
-        )
-    return origin

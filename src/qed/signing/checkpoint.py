@@ -34,6 +34,7 @@ from qed.signing.note import (
     parse_note,
     verified_signatures,
 )
+from qed.signing.origins import RESERVED
 
 ROOT_BYTES = 32
 SIZE_LIMIT = 1 << 64  # sizes are numbers below it
@@ -76,7 +77,7 @@ def parse_checkpoint_text(text: str) -> Checkpoint:
     lines = text.split("\n")
     _require(len(lines) == _LINES + 1 and not lines[-1], "it has not three lines")
     origin, size, root = lines[:_LINES]
-    _require(is_key_name(origin) and not origin.startswith("qed/"), "its origin cannot be one")
+    _require(is_key_name(origin) and not origin.startswith(RESERVED), "its origin cannot be one")
     _require(_SIZE.fullmatch(size) is not None and int(size) < SIZE_LIMIT, "its size is no number")
     try:
         digest = base64.b64decode(root, validate=True)

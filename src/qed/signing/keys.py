@@ -124,13 +124,24 @@ def create_private_key(path: Path) -> PrivateKey:
             f"{public_path} exists, but its private key {path} does not",
             hint="bring the private key back, or move the public half away",
         )
-    durable.make_directory(path.parent, 0o700)
     seed = os.urandom(SEED_BYTES)
     public = _public_half(seed)
+    write_key_file(path, seed + public)
+    # Stop here: the key exists without its `.pub`; every reader of the key can make that again.
+    durable.write_file(public_path, public, 0o644)
+    return read_private_key(path)
+
+
+def write_key_file(path: Path, data: bytes) -> None:
+    """Write a secret (0600) under a name that must be free; at once all of it is there, durably.
+
+    Errors: ConflictError when the name is taken.
+    """
+    durable.make_directory(path.parent, 0o700)
     temporary = durable.temporary_name(path)
     # One that a crash left may be another name of a key that was moved since: never write into it.
     durable.remove_file(temporary)
-    durable.write_new_file(temporary, seed + public, 0o600)
+    durable.write_new_file(temporary, data, 0o600)
     try:
         # Stop here: no key exists, and the next run makes another one.
         _link(temporary, path)
@@ -139,9 +150,6 @@ def create_private_key(path: Path) -> PrivateKey:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     durable.sync_directory(path.parent)
-    # Stop here: the key exists without its `.pub`; every reader of the key can make that again.
-    durable.write_file(public_path, public, 0o644)
-    return read_private_key(path)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from qed.errors import MalformedError, VerificationError
 from qed.signing.keys import PrivateKey
+from qed.signing.origins import RESERVED
 
 ED25519 = 0x01
 ED25519_COSIGNATURE = 0x04
@@ -94,7 +95,7 @@ class NoteSigner:
         if (
             not is_key_name(self.name)
             or len(self.name.encode()) > NAME_LIMIT_BYTES
-            or self.name.startswith("qed/")
+            or self.name.startswith(RESERVED)
         ):
             raise MalformedError(f"{self.name!r} cannot be the name of a log's key")
 
