@@ -227,5 +227,5 @@ def test_an_alert_survives_its_file():
     ],
 )
 def test_what_is_no_alert_is_refused(data):
-    with pytest.raises(ValueError, match="alert|Expecting|codec"):
+    with pytest.raises(ValueError, match=r"alert|Expecting|codec"):
         decode_alert(data)

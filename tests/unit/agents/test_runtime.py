@@ -51,7 +51,7 @@ def run_steps(tmp_path, *steps, once=False, stop=None):
     return made[0]
 
 
-@pytest.fixture(name="_quick")
+@pytest.fixture
 def quick(monkeypatch):
     """Rests after failures that take no time."""
     real = runtime.BackOff
@@ -66,7 +66,8 @@ def test_steps_are_made_until_there_are_none_left(tmp_path):
     assert work.progress.last_success_s is not None
 
 
-def test_a_step_that_fails_is_made_again(tmp_path, _quick):
+@pytest.mark.usefixtures("quick")
+def test_a_step_that_fails_is_made_again(tmp_path):
     with structlog.testing.capture_logs() as logs:
         work = run_steps(tmp_path, UnreachableError("down"), UnreachableError("down"), 0, None)
 
@@ -80,7 +81,8 @@ def test_a_step_that_fails_is_made_again(tmp_path, _quick):
     ]
 
 
-def test_a_failed_check_does_not_end_an_agent_that_stays(tmp_path, _quick):
+@pytest.mark.usefixtures("quick")
+def test_a_failed_check_does_not_end_an_agent_that_stays(tmp_path):
     work = run_steps(tmp_path, VerificationError("no"), ContradictionError("no"), None)
     assert work.progress.failures == {"verification": 1, "contradiction": 1}
 
