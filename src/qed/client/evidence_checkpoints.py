@@ -19,7 +19,7 @@ from qed.client.evidence_frame import (
     shows_nothing,
 )
 from qed.errors import VerificationError
-from qed.signing.checkpoint import open_checkpoint, read_checkpoint
+from qed.signing.checkpoint import read_checkpoint
 from qed.signing.note import VerifierKey
 from qed.trees.verify_log import verify_consistency
 from qed.wire.fields import format_base64, read_bytes, read_digest
@@ -110,7 +110,7 @@ class Signature(Evidence):
     def judge(self, key: VerifierKey) -> Finding:
         """Fail to open the note."""
         try:
-            checkpoint = open_checkpoint(self.note, key)
+            checkpoint = open_signed(self.note, key, "Note")
         except VerificationError as error:
             why = error.message
         else:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
 from qed.errors import MalformedError, VerificationError
-from qed.signing.checkpoint import Checkpoint, open_checkpoint
+from qed.signing.checkpoint import Checkpoint
 from qed.signing.note import VerifierKey
+from qed.signing.policy import check_checkpoint, policy_of_key
 from qed.wire.fields import format_base64, read_digest, read_list, read_text
 from qed.wire.json_text import format_text
 
@@ -124,7 +125,7 @@ def open_signed(note: bytes, key: VerifierKey, name: str) -> Checkpoint:
         VerificationError: it did not sign it, or the note does not parse.
     """
     try:
-        return open_checkpoint(note, key)
+        return check_checkpoint(policy_of_key(key), note)[0]
     except VerificationError as error:
         raise VerificationError(f"{name}: {error.message}", step=name.lower()) from error
 

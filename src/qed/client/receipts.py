@@ -17,9 +17,9 @@ from qed.client.evidence_frame import Frame
 from qed.client.receipt_text import KINDS, LOGGED, NEWEST, Receipt, parse_receipt
 from qed.client.verify_answers import history_root, hyper_root, verify_membership_answer
 from qed.errors import ContradictionError, MalformedError, VerificationError
-from qed.signing.checkpoint import Checkpoint, open_checkpoint
+from qed.signing.checkpoint import Checkpoint
 from qed.signing.note import VerifierKey
-from qed.signing.policy import Policy, check_checkpoint, policy_of_key
+from qed.signing.policy import Cosigned, Policy, check_checkpoint, policy_of_key
 from qed.trees.values import DIGEST_BYTES, HYPER_HEIGHT, MembershipProof, Snapshot
 from qed.trees.verify_log import verify_inclusion
 
@@ -45,7 +45,7 @@ class Verified:
         version: of the event: its own for `logged`, its newest for `newest`, None for `absent`.
         size: how many versions the checkpoint covers.
         root: of the snapshot log, as the checkpoint says it.
-        witnesses: names of those who cosigned the checkpoint and whom the policy knows.
+        cosigned: who among the policy's witnesses cosigned the checkpoint, and when.
         not_proven: what a reader could think was proven too, a sentence each.
     """
 
@@ -56,7 +56,7 @@ class Verified:
     version: int | None
     size: int
     root: bytes
-    witnesses: tuple[str, ...]
+    cosigned: tuple[Cosigned, ...]
     not_proven: tuple[str, ...]
 
     @property
@@ -94,7 +94,7 @@ def verify_receipt(
     # Step 1: bound, parse, format again, compare.
     receipt = parse_receipt(data)
     # Step 2: the origin is one of the policy's, its own key has signed, the quorum has cosigned.
-    checkpoint, witnesses = check_checkpoint(policy, receipt.note)
+    checkpoint, cosigned = check_checkpoint(policy, receipt.note)
     # Step 3: the numbers fit each other, and the kind is the one asked for.
     _check_numbers(receipt, checkpoint, kind)
     # Step 4: the leaf is under the checkpoint.
@@ -118,8 +118,8 @@ def verify_receipt(
         version=version,
         size=checkpoint.size,
         root=checkpoint.root,
-        witnesses=witnesses,
-        not_proven=_not_proven(receipt.kind, witnesses),
+        cosigned=cosigned,
+        not_proven=_not_proven(receipt.kind, cosigned),
     )
 
 
@@ -240,24 +240,15 @@ def compare_checkpoints(note: bytes, checkpoint: Checkpoint, known: bytes, polic
 def open_under_policy(note: bytes, policy: Policy) -> Checkpoint:
     """Return the checkpoint of a note that the key of its origin has signed; no quorum is asked.
 
-    Raises: VerificationError, when the origin is unknown, or by `open_checkpoint`.
+    Raises: VerificationError; its step is "note", "origin" or "signature".
     """
-    failures: list[VerificationError] = []
-    for key in policy.logs:
-        try:
-            return open_checkpoint(note, key)
-        except VerificationError as error:
-            failures.append(error)
-    if not failures:
-        raise VerificationError("no log's key is given", step="origin")
-    # The one that got furthest says most: the origin was right, and the signature was not.
-    raise max(failures, key=lambda error: error.step == "signature")
+    return check_checkpoint(Policy(policy.logs), note)[0]
 
 
-def _not_proven(kind: str, witnesses: tuple[str, ...]) -> tuple[str, ...]:
+def _not_proven(kind: str, cosigned: tuple[Cosigned, ...]) -> tuple[str, ...]:
     """Return what the receipt leaves open: time, and for what speaks of the map, the map."""
     about_map = () if kind == LOGGED else (MAP_NOT_PROVEN,)
-    return about_map if witnesses else (*about_map, TIME_NOT_PROVEN)
+    return about_map if cosigned else (*about_map, TIME_NOT_PROVEN)
 
 
 def _require(holds: bool, step: str, message: str) -> None:  # noqa: FBT001 - reads as a sentence
