@@ -1,4 +1,4 @@
-"""What has been verified of one log, and the only ways to extend it. Pure: no I/O, no clock.
+"""What has been verified of one log, and the only ways to extend it. No I/O.
 
 A `Trusted` begins with a pinned key, and with a checkpoint where one is remembered. From then on:
 
@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from qed.client import evidence
 from qed.errors import ContradictionError, MalformedError, VerificationError
 from qed.signing.checkpoint import Checkpoint, open_checkpoint
 from qed.signing.note import VerifierKey
@@ -190,12 +191,16 @@ class Trusted:
         self, older: _Signed, newer: _Signed, root: bytes | None = None, proof: Sequence[bytes] = ()
     ) -> ContradictionError:
         """Return the error; `root` is the one of the older size according to the newer."""
-        del proof
         what = f"two roots of {older.size} leaves"
         if root is not None:
             what = f"a checkpoint of {newer.size} leaves that excludes its own of {older.size}"
+        sentence = f"{self.origin} has signed {what}"
+        shown = evidence.new_equivocation(
+            older.note, newer.note, root=root, consistency=proof, found=sentence
+        )
         return ContradictionError(
-            f"{self.origin} has signed {what}",
+            sentence,
             step="consistency",
             hint="keep the evidence and show it to others: it needs nobody's word",
+            evidence=shown.encode(),
         )

@@ -5,10 +5,12 @@ from hashlib import sha256
 import pytest
 
 from publishing import ORIGIN, PublishedLog
+from qed.client.evidence import verify_evidence
 from qed.client.trusted import Trusted
 from qed.errors import ContradictionError, NotFoundError, VerificationError
 from qed.signing.checkpoint import sign_checkpoint
 from qed.signing.note import NoteSigner
+from qed.signing.policy import policy_of_key
 from qed.trees import tiles, verify_log
 
 
@@ -93,10 +95,17 @@ def test_a_fork_is_a_contradiction_and_nothing_is_taken_over(log, old):
 
     assert caught.value.step == "consistency"
     assert (trusted.size, trusted.note) == (old, note)
+    assert shows(caught.value.evidence, log.key)
     grown = Trusted(log.key, fork.note)
-    with pytest.raises(ContradictionError):
+    with pytest.raises(ContradictionError) as caught:
         grown.compare(note, fork.read_nodes)
     assert grown.note == fork.note
+    assert shows(caught.value.evidence, log.key)
+
+
+def shows(evidence, key):
+    """Whether anybody with the key alone sees a contradiction in it."""
+    return verify_evidence(evidence, policy_of_key(key)).signed
 
 
 def root_of(log, size):
@@ -107,8 +116,9 @@ def test_two_roots_of_one_size_are_a_contradiction(log):
     other = sign_checkpoint(log.signer, 700, b"\1" * 32)
     trusted = Trusted(log.key, log.note)
 
-    with pytest.raises(ContradictionError, match="two roots of 700"):
+    with pytest.raises(ContradictionError, match="two roots of 700") as caught:
         trusted.compare(other, never)
+    assert shows(caught.value.evidence, log.key)
     assert trusted.note == log.note
     with pytest.raises(VerificationError, match="no leaves"):
         Trusted(log.key).compare(sign_checkpoint(log.signer, 0, b"\1" * 32), never)
