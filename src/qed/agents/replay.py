@@ -16,8 +16,6 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
-from types import TracebackType
-from typing import Self
 
 import structlog
 
@@ -96,43 +94,31 @@ class Replayer:
         self.origin = origin
         self.difference: Difference | None = None
         self._cache_bytes = cache_bytes
-        self._restart()
-        found = files.read_position()
-        if found is None:
-            return
+        found = files.read_position() or Position(origin)
         if found.origin != origin:
             raise ConflictError(
                 f"{files.directory} is about the log {found.origin}, not {origin}",
                 hint="give each log a directory of its own (--state-path)",
             )
-        self.caught = found.caught
-        files.cut(found.size, found.groups)
-        if not self._rebuild(found, progress or _ignore):
+        self._begin(found)
+        if found.caught:
+            return  # a log that was caught is not replayed on: nothing later makes it right
+        if found.size and not self._rebuild(found, progress or _ignore):
             structlog.get_logger().warning(
                 "replayed files are damaged: starting over from the beginning",
                 path=str(files.directory),
             )
-            self._restart()
+            self._begin(Position(origin))
 
-    def _restart(self) -> None:
-        self.files.cut(0, 0)
-        self.caught = ""
+    def _begin(self, position: Position) -> None:
+        """Keep of the files what a position says, and make empty trees."""
+        self.files.cut(position.size, position.groups)
+        self.caught = position.caught
         self._history = History(self.files.read_digests)
         self._hyper = Hyper(self._history, budget_bytes=self._cache_bytes)
         self._frontier = Frontier()
         self._open: list[Part] = []  # the leaves of the last run, which may go on
         self.false_history: dict[int, bytes] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.files.close()
 
     @property
     def frontier(self) -> Frontier:
