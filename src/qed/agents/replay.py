@@ -15,7 +15,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import pairwise
+from operator import sub
 
 import structlog
 
@@ -177,20 +178,23 @@ class Replayer:
 
     def _replay(self, part: Part) -> None:
         """Compute what whole groups lead to, and compare."""
-        groups = [(digest, sum(1 for _ in run)) for digest, run in groupby(part.hyper_digests)]
-        counts = array("Q", [count for _, count in groups])
-        ends = list(accumulate(counts, initial=part.first_version))[1:]
+        hypers = part.hyper_digests
+        changes = enumerate(pairwise(hypers), 1)
+        stops = [*(at for at, (left, right) in changes if left != right), len(hypers)]
+        counts = array("Q", map(sub, stops, [0, *stops]))
+        signed = [hypers[stop - 1] for stop in stops]
+        first = part.first_version
         # The file first: it is what the trees read digests from that memory has let go of.
         self.files.append(
-            part.digests, [(end - 1, digest) for end, (digest, _) in zip(ends, groups, strict=True)]
+            part.digests, [(first + at - 1, end) for at, end in zip(stops, signed, strict=True)]
         )
         plan = self._history.plan(part.digests)
         self._history.accept(plan)
         if plan.roots != part.history_digests:
             self._compare_histories(part, plan.roots)
         roots = self._hyper.extend(part.digests, counts)
-        if roots != b"".join([digest for digest, _ in groups]):
-            self._compare_hypers(ends, counts, [digest for digest, _ in groups], roots)
+        if roots != b"".join(signed):
+            self._compare_hypers(first, stops, signed, split_digests(roots))
         self._frontier = self._frontier.extend(part.hashes)
         self._trim()
 
@@ -202,13 +206,13 @@ class Replayer:
                 self._differ(Difference("history", version, version, published, computed))
 
     def _compare_hypers(
-        self, ends: list[int], counts: array[int], published: list[bytes], roots: bytes
+        self, first: int, stops: list[int], published: list[bytes], computed: list[bytes]
     ) -> None:
-        for end, count, said, computed in zip(
-            ends, counts, published, split_digests(roots), strict=True
-        ):
-            if said != computed:
-                self._differ(Difference("hyper", end - count, end - 1, said, computed))
+        groups = zip([0, *stops], stops, published, computed, strict=False)
+        for start, stop, said, found in groups:
+            if said != found:
+                where = (first + start, first + stop - 1)
+                self._differ(Difference("hyper", *where, published=said, computed=found))
 
     def _differ(self, difference: Difference) -> None:
         if self.difference is None or difference.last_version < self.difference.last_version:

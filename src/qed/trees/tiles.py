@@ -18,6 +18,7 @@ them and shares no code with this file. Source: SPEC 10; c2sp.org/tlog-tiles.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from qed.errors import MalformedError
 from qed.trees.snapshot_log import (
     EMPTY_ROOT,
     LEAF_BYTES,
+    TAG,
     TILE_HASHES,
     TILE_HEIGHT,
     decode_leaf,
@@ -41,6 +43,7 @@ _PATH = re.compile(
     r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?", re.ASCII
 )
 _PREFIX_BYTES = 2  # of an entry in a bundle: its length
+_ENTRY = struct.Struct(f">H{LEAF_BYTES}s")  # of a bundle: a length and a leaf
 
 Node = tuple[int, int]  # height, index
 # Asked once, with perfect subtrees only; answers with their hashes in the same order.
@@ -266,24 +269,25 @@ def decode_bundle(data: bytes, width: int, *, index: int | None = None) -> list[
     The first version is 256 times the bundle's index; without `index`, any multiple of 256.
     Anything else is a MalformedError.
     """
-    entry_bytes = _PREFIX_BYTES + LEAF_BYTES
-    if len(data) != width * entry_bytes or not data:
+    if len(data) != width * _ENTRY.size or not data:
         raise MalformedError(f"a bundle of {width} leaves has not {len(data)} bytes")
-    prefix = LEAF_BYTES.to_bytes(_PREFIX_BYTES, "big")
     leaves: list[bytes] = []
     first = None if index is None else index * TILE_HASHES
-    for start in range(0, len(data), entry_bytes):
-        entry = data[start : start + entry_bytes]
-        leaf = entry[_PREFIX_BYTES:]
-        if not entry.startswith(prefix):
+    for length, leaf in _ENTRY.iter_unpack(data):
+        if length != LEAF_BYTES:
             raise MalformedError(f"entry {len(leaves)} of a bundle has not {LEAF_BYTES} bytes")
-        version = decode_leaf(leaf).version
-        if first is None:
-            first = version - version % TILE_HASHES
-        if version != first + len(leaves):
-            raise MalformedError(f"entry {len(leaves)} of a bundle is of version {version}")
+        if first is None or not leaf.startswith(_version_prefix(first + len(leaves))):
+            version = decode_leaf(leaf).version  # what it says, or why it is no leaf
+            first = version - version % TILE_HASHES if first is None else first
+            if version != first + len(leaves):
+                raise MalformedError(f"entry {len(leaves)} of a bundle is of version {version}")
         leaves.append(leaf)
     return leaves
+
+
+def _version_prefix(version: int) -> bytes:
+    """Return what the leaf of a version begins with."""
+    return TAG + version.to_bytes(8, "big")
 
 
 def _check_bug(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sentence

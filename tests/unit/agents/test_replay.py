@@ -23,7 +23,7 @@ from qed.trees import snapshot_log
 
 
 def replay_log(log, mirror, state, **options):
-    """Replay what a log has published from its mirror; return the replayer, whose files are closed."""
+    """Replay what a log has published from its mirror."""
     trusted = Trusted(log.key, log.note)
     with (
         open_source(str(log.write_mirror(mirror))) as source,
