@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qed.engine.state import CACHE_BYTES
 from qed.errors import MalformedError
+from qed.server.publication import INTERVAL_S
 from qed.signing.keys import default_key_path
 from qed.web.limits import WebLimits
 
@@ -24,6 +25,9 @@ class ServerConfig:
     raft_addr: str = ""  # shown in `/info`, used for nothing
     private_key_path: Path | None = None  # None: beside the database
     origin: str | None = None  # of a new log; of one that exists it must be the same
+    checkpoint_interval_s: float = INTERVAL_S  # at most one checkpoint in so long; 0: no pause
+    cosigner_key_path: Path | None = None  # of an ML-DSA-44 key that signs each checkpoint too
+    cosigner_name: str = ""  # the name of that key
     enable_tls: bool = False  # on the data and the management port
     tls_cert_path: Path | None = None
     tls_key_path: Path | None = None
@@ -33,6 +37,11 @@ class ServerConfig:
     def __post_init__(self) -> None:
         """Refuse flags that contradict each other."""
         self._check_tls()
+        if (self.cosigner_key_path is None) != (self.cosigner_name == ""):
+            raise MalformedError(
+                "a cosigner has a key and a name of its own",
+                hint="give both --cosigner-key-path and --cosigner-name, or none",
+            )
         if self.limits.queue_events < self.limits.request_events:
             raise MalformedError(
                 f"--max-queue-events {self.limits.queue_events} is below "

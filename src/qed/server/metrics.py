@@ -64,6 +64,7 @@ class Counts:
     incremental: int = 0
     info: int = 0
     info_shards: int = 0
+    snapshot: int = 0
     events_added: int = 0
     adds_waiting: int = 0  # add requests that were handed to the writer and are not on disk yet
     membership_proofs: int = 0

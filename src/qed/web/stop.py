@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from qed.errors import QedError
-
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -19,7 +17,7 @@ class Stop:
 
     def __init__(self) -> None:
         """Start out with nothing requested."""
-        self.error: QedError | None = None  # why the process cannot go on; the first one is kept
+        self.error: Exception | None = None  # why the process cannot go on; the first one is kept
         # Guards the three fields below and `error`. Reentrant: a signal interrupts its own thread.
         self._lock = threading.RLock()
         self._requests = 0
@@ -58,7 +56,7 @@ class Stop:
         finally:
             restore()
 
-    def request(self, error: QedError | None = None) -> None:
+    def request(self, error: Exception | None = None) -> None:
         """Ask for the stop; a second request ends the wait for what is in flight."""
         with self._lock:
             self._requests += 1

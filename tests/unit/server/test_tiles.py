@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from qed.server.metrics import Counts
+from qed.server.recent_leaves import RecentLeaves
+from qed.server.tiles import LogTiles, SnapshotPort
+from qed.trees.snapshot_log import decode_leaf
+from qed.web.application import Application
+from qed.web.limits import WebLimits
+from qed.web.tiles import Published
+from serving import Reply, ask, serving
+from unit.server.test_recent_leaves import SomeLeaves
+
+
+@dataclass
+class FakeLog:
+    """A log that notes what is read of it."""
+
+    reads: list[tuple[int, ...]] = field(default_factory=list)
+
+    def read_leaves(self, first: int, stop: int) -> SomeLeaves:
+        self.reads.append((0, first, stop))
+        return SomeLeaves(first, stop)
+
+    def read_nodes(self, level: int, first: int, stop: int) -> bytes:
+        self.reads.append((level, first, stop))
+        return b"node" * 8 * (stop - first)
+
+
+@dataclass
+class FakePublication:
+    """What is published of it."""
+
+    size: int
+    recent: RecentLeaves = field(default_factory=RecentLeaves)
+
+    @property
+    def published(self) -> Published:
+        return Published(b"note", self.size)
+
+
+@pytest.fixture
+def log() -> FakeLog:
+    return FakeLog()
+
+
+@pytest.fixture
+def publication() -> FakePublication:
+    return FakePublication(600)
+
+
+@pytest.fixture
+def tiles(log: FakeLog, publication: FakePublication) -> LogTiles:
+    return LogTiles(log, publication)
+
+
+def test_old_leaves_are_made_from_rows(log: FakeLog, tiles: LogTiles) -> None:
+    assert tiles.bundle(1, 256) == SomeLeaves(256, 512).encode_bundle()
+    assert tiles.tile(0, 2, 88) == SomeLeaves(512, 600).hashes()
+    assert tiles.leaf(7) == SomeLeaves(7, 8).leaf(7)
+    assert log.reads == [(0, 256, 512), (0, 512, 600), (0, 7, 8)]
+
+
+def test_recent_leaves_cost_no_reads(
+    log: FakeLog, publication: FakePublication, tiles: LogTiles
+) -> None:
+    publication.recent.add(SomeLeaves(256, 600))
+    assert tiles.bundle(2, 88) == SomeLeaves(512, 600).encode_bundle()
+    assert tiles.tile(0, 1, 256) == SomeLeaves(256, 512).hashes()
+    assert log.reads == []
+    assert tiles.bundle(0, 256) == SomeLeaves(0, 256).encode_bundle()
+    assert log.reads == [(0, 0, 256)]
+
+
+def test_higher_tiles_are_rows_themselves(log: FakeLog, tiles: LogTiles) -> None:
+    assert tiles.tile(1, 0, 2) == b"node" * 16
+    tiles.tile(3, 5, 200)
+    assert log.reads == [(1, 0, 2), (3, 1280, 1480)]
+
+
+def test_what_is_published_is_what_was_published_last(
+    publication: FakePublication, tiles: LogTiles
+) -> None:
+    publication.size = 601
+    assert tiles.published() == Published(b"note", 601)
+
+
+@dataclass
+class Snapshots:
+    """A snapshot port that is served."""
+
+    port: int
+    counts: Counts
+    threads: list[str]
+
+    def ask(self, query: str) -> Reply:
+        return ask(self.port, "GET", f"/snapshot{query}")
+
+
+@pytest.fixture
+def snapshots(tiles: LogTiles) -> Iterator[Snapshots]:
+    counts, threads = Counts(), []
+
+    def sign(leaf: bytes) -> bytes:
+        threads.append(threading.current_thread().name)
+        return leaf[:12]
+
+    port = SnapshotPort(tiles, sign, counts)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serving(Application(port.routes(), WebLimits())))
+        yield Snapshots(server.port, counts, threads)
+
+
+def test_a_snapshot_is_signed_when_it_is_asked_for(snapshots: Snapshots) -> None:
+    reply = snapshots.ask("?v=599")
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.headers["cache-control"] == "no-store"
+    assert list(json.loads(reply.body)) == ["Snapshot", "Signature"]
+    snapshot = decode_leaf(SomeLeaves(599, 600).leaf(599))
+    assert json.loads(reply.body)["Snapshot"]["Version"] == snapshot.version == 599
+    assert json.loads(reply.body)["Signature"] == "cWVkL3NuYXAvdjEK"
+    assert len(snapshots.threads) == 1
+    assert "MainThread" not in snapshots.threads[0]
+
+
+def test_a_version_without_a_checkpoint_is_not_found(snapshots: Snapshots) -> None:
+    for version in (600, 2**64 - 1):
+        reply = snapshots.ask(f"?v={version}")
+        assert (reply.status, reply.body) == (404, b"Version not found: %d\n" % version)
+    assert snapshots.threads == []
+    assert snapshots.counts.snapshot == 2
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?", "?v=", "?v=-1", "?v=%2B5", "?v=05", "?v=1&v=1", f"?v={2**64}", "?V=1"]
+)
+def test_what_names_no_version_is_400(snapshots: Snapshots, query: str) -> None:
+    assert snapshots.ask(query).status == 400
