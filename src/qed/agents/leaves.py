@@ -165,7 +165,7 @@ def read_leaves(
     Cost: three hashes a leaf; memory for three parts.
     """
     first, stop = frontier.size, checkpoint.size
-    if first >= stop:
+    if first > stop:
         return
     middle = min(stop, -(-first // part_leaves) * part_leaves)
     last = max(middle, stop // part_leaves * part_leaves)

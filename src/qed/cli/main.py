@@ -30,6 +30,7 @@ COMMANDS = {
     "backup": ("qed.cli.backup_cmd", "Make, list and delete backups of a running server."),
     "restore": ("qed.cli.restore_cmd", "Bring a database back from a backup."),
     "check": ("qed.cli.check_cmd", "Recompute every root of a database from its events."),
+    "audit": ("qed.cli.audit_cmd", "Recompute what a log has signed from its published events."),
     "verify": ("qed.cli.verify_cmd", "Verify a saved proof without a server."),
     "workload": ("qed.cli.workload_cmd", "Put load on a log server and check its answers."),
     "generate": ("qed.cli.generate_cmd", "Make signing keys and certificates."),

@@ -133,3 +133,11 @@ def test_a_part_is_split_and_joined_again(log, mirror):
     assert after.snapshot(59) == log.snapshots[59]
     assert join_parts([before, after]) == part
     assert isinstance(join_parts([part]), Part)
+
+
+def test_another_root_of_the_size_reached_is_refused(log, mirror):
+    other = Checkpoint(log.signer.name, 900, b"r" * 32)
+    with open_source(str(mirror)) as source:
+        assert list(read_leaves(source, frontier_of(log, 900), checkpoint_of(log), PART)) == []
+        with pytest.raises(VerificationError):
+            list(read_leaves(source, frontier_of(log, 900), other, PART))

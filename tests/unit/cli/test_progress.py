@@ -32,6 +32,20 @@ def test_a_terminal_gets_one_on_standard_error(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_the_rate_is_shown_where_it_is_asked_for(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+
+    with progress_bar("replaying", unit="events", rate=True) as report:
+        report(0, 100)
+        report(50, 100)
+        report(100, 100)
+
+    assert "100 events, " in terminal.getvalue()
+    assert "/s" in terminal.getvalue()
+
+
 def test_an_unknown_end_is_fine(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
 
