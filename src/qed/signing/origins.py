@@ -36,17 +36,17 @@ _EPOCH_SUFFIX = re.compile(r"/e[0-9]+\Z")
 def check_origin(origin: str) -> str:
     """Return an origin that a new log may be given; MalformedError for any other text.
 
-    Refused are: more than 240 bytes, spaces, `+`, control characters, what begins with `qed/`, and
-    what ends in `/e<digits>`, which is how a later epoch of a log is named.
+    Refused are: more than 240 bytes, spaces, `+`, control characters, `qed` and what begins with
+    `qed/`, and what ends in `/e<digits>`, which is how a later epoch of a log is named.
     """
     if (
         not 0 < len(origin.encode("utf-8", "surrogatepass")) <= ORIGIN_BYTES
         or any(c.isspace() or c == "+" or not c.isprintable() for c in origin)
-        or origin.startswith(RESERVED)
+        or f"{origin}/".startswith(RESERVED)  # `qed` too: its first epoch would be `qed/e1`
         or _EPOCH_SUFFIX.search(origin)
     ):
         raise MalformedError(
             f"{origin!r} cannot be an origin: at most {ORIGIN_BYTES} bytes without spaces, '+' or "
-            "control characters, not beginning with 'qed/' nor ending in '/e<digits>'"
+            "control characters, not 'qed', not beginning with 'qed/' nor ending in '/e<digits>'"
         )
     return origin
