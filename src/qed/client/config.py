@@ -35,7 +35,16 @@ class ClientConfig:
     """The management port; backups only. The flag `--endpoint` of `qed backup`."""
 
     snapshot_store_url: str = "http://127.0.0.1:8888"
-    """The snapshot store. Its name is not resolved before something is asked of it."""
+    """Where published snapshots are read: a snapshot store, or the log server's own data port. Its
+    name is not resolved before something is asked of it."""
+
+    key: str = ""
+    """The log's verifier key, or a file that holds it. Empty: the pin's, or the one that the server
+    shows at the first use, which is said."""
+
+    pin: str = ""
+    """The file that remembers the key and the newest checkpoint seen. Empty: they are remembered
+    for the client's life only."""
 
     api_key: str = ""
     """Sent as the header `Api-Key` unless empty."""

@@ -42,6 +42,7 @@ from qed.wire.topology import InfoValue
 T = TypeVar("T")
 
 _OK = 200
+_ACCEPT = {"accept": "*/*, application/problem+json"}
 _ENTRY_BYTES = 2 + LEAF_BYTES  # a leaf in a bundle, after its length
 
 
@@ -109,7 +110,7 @@ class Source:
             wait_s = min(max(wait_s, 0), BOUNDS.wait_s)
             path += f"?after={after}&wait={round(wait_s * 1000)}ms"
             timeout_s = timeout_s + wait_s if timeout_s else 0
-        request = Request("GET", path, max_answer_bytes=BOUNDS.checkpoint_bytes)
+        request = Request("GET", path, _ACCEPT, max_answer_bytes=BOUNDS.checkpoint_bytes)
         return self._expect(request, timeout_s)
 
     def tile(self, level: int, index: int, width: int = TILE_HASHES) -> bytes:
@@ -156,7 +157,7 @@ class Source:
 
     def info(self) -> dict[str, InfoValue]:
         """Return what the server says about itself; a mirror says nothing (NotFoundError)."""
-        request = Request("GET", "/info", max_answer_bytes=WIRE_BOUNDS.topology_bytes)
+        request = Request("GET", "/info", _ACCEPT, max_answer_bytes=WIRE_BOUNDS.topology_bytes)
         return self.parse(request.path, wire.decode_info, self._expect(request, self._timeout_s))
 
     def get(self, path: str, *, max_answer_bytes: int = BOUNDS.answer_bytes) -> Response:
@@ -255,4 +256,6 @@ def leaves(source: Source, first: int, stop: int) -> Iterator[list[bytes]]:
 
 
 def _build_tile(tile: Tile, entry_bytes: int) -> Request:
-    return Request("GET", f"/{format_tile_path(tile)}", max_answer_bytes=tile.width * entry_bytes)
+    return Request(
+        "GET", f"/{format_tile_path(tile)}", _ACCEPT, max_answer_bytes=tile.width * entry_bytes
+    )

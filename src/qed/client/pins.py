@@ -1,0 +1,184 @@
+"""Pins: which key a log has, and the newest checkpoint seen under it, in a file of one's own.
+
+```
+{"Format":"qed/pin/v1","Key":"<verifier key>","Checkpoint":"<signed note, or empty>"}
+```
+
+One line of JSON, 0600, written whole or not at all. The key is what everything else is believed by:
+a log that shows another one later is not the log that was pinned. The checkpoint is the memory
+against rollbacks between two calls: it only grows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from qed import durable
+from qed.client.config import parse_endpoint
+from qed.client.trusted import Trusted
+from qed.errors import LockedError, MalformedError, NotFoundError, VerificationError
+from qed.signing.note import ED25519, VerifierKey, format_verifier_key, parse_verifier_key
+from qed.wire.fields import read_exact, read_text
+from qed.wire.json_text import format_text, parse_answer
+
+FORMAT: Final = "qed/pin/v1"
+MAX_PIN_BYTES: Final = 1024 * 1024
+MAX_KEY_BYTES: Final = 16 * 1024
+
+_KEY = re.compile(r"[^+]+\+[0-9a-f]{8}\+")
+_LOCK_WAIT_S = 5.0  # whoever holds the lock writes one small file
+_LOCK_PAUSE_S = 0.01
+_PORTS = {"http": 80, "https": 443}
+_KEY_HINT = "give the verifier key that the server printed at its start, or a file that holds it"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a pin file holds; `note` is empty before the first checkpoint."""
+
+    key: VerifierKey
+    note: bytes = b""
+
+
+def read_key(text: str) -> VerifierKey:
+    """Return a log's verifier key, given itself (`<name>+<hex>+<base64>`) or as a file of it.
+
+    Raises:
+        MalformedError: neither, or a key that speaks for no log.
+        NotFoundError: it is no key, and no such file is there.
+    """
+    if _KEY.match(text):
+        return _parse_log_key(text)
+    data = durable.read_file(Path(text), MAX_KEY_BYTES)
+    try:
+        return _parse_log_key(data.decode("utf-8").strip())
+    except UnicodeDecodeError:
+        raise MalformedError(f"{text} holds no verifier key", hint=_KEY_HINT) from None
+    except MalformedError as error:
+        raise MalformedError(f"{text}: {error.message}", hint=error.hint or _KEY_HINT) from None
+
+
+def _parse_log_key(text: str) -> VerifierKey:
+    key = parse_verifier_key(text)
+    if key.algorithm != ED25519:
+        raise MalformedError(f"the key of {key.name} is a cosigner's: it speaks for no log")
+    return key
+
+
+def pin_name(endpoint: str) -> str:
+    """Return the name of the file with the pin of the log that is served at an endpoint."""
+    parts = urlsplit(parse_endpoint(endpoint))
+    port = parts.port or _PORTS[parts.scheme]
+    path = parts.path.strip("/").replace("/", "_")
+    return f"{parts.hostname}_{port}{'_' if path else ''}{path}.json"
+
+
+def format_pin(pin: Pin) -> bytes:
+    """Return the bytes of a pin's file."""
+    key, note = format_text(format_verifier_key(pin.key)), format_text(pin.note.decode("utf-8"))
+    return f'{{"Format":"{FORMAT}","Key":{key},"Checkpoint":{note}}}\n'.encode("ascii")
+
+
+def parse_pin(data: bytes) -> Pin:
+    """Return the pin of a file; anything that `format_pin` does not write is a MalformedError."""
+    fields = read_exact(
+        parse_answer(data, max_bytes=MAX_PIN_BYTES), "the pin", ("Format", "Key", "Checkpoint")
+    )
+    if read_text(fields["Format"], "Format") != FORMAT:
+        raise MalformedError(f"the file is no {FORMAT}")
+    try:
+        note = read_text(fields["Checkpoint"], "Checkpoint").encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError("Checkpoint holds half a character") from None
+    pin = Pin(_parse_log_key(read_text(fields["Key"], "Key")), note)
+    if format_pin(pin) != data:
+        raise MalformedError("the file is not in its one form")
+    return pin
+
+
+def read_pin(path: Path) -> Pin | None:
+    """Return the pin of a path, None when there is no such file; MalformedError for no pin."""
+    try:
+        data = durable.read_file(path, MAX_PIN_BYTES)
+    except NotFoundError:
+        return None
+    try:
+        return parse_pin(data)
+    except MalformedError as error:
+        raise MalformedError(
+            f"{path} is no pin: {error.message}", hint="move it away to begin anew, and say --key"
+        ) from error
+
+
+def open_trusted(path: Path, pin: Pin) -> Trusted:
+    """Return what a pin makes one trust; `path` is for the sentence.
+
+    Raises:
+        MalformedError: its checkpoint is not its key's: the file is not as it was written.
+    """
+    try:
+        return Trusted(pin.key, pin.note or None)
+    except VerificationError as error:
+        raise MalformedError(
+            f"{path} is no pin: its key did not sign its checkpoint ({error.message})",
+            hint="bring it back from a copy, or move it away to begin anew",
+        ) from error
+
+
+def check_key(path: Path, pin: Pin, key: VerifierKey) -> None:
+    """Return if the pin is of this key.
+
+    Raises:
+        VerificationError: it is of another one, and the hint says what to do.
+    """
+    if pin.key != key:
+        raise VerificationError(
+            f"{path} pins the key {format_verifier_key(pin.key)} of the log {pin.key.name}, not"
+            f" {format_verifier_key(key)}",
+            step="pin",
+            hint="ask whoever runs the log, in another way, which key is right; to begin anew with"
+            " another one move the pin away",
+        )
+
+
+def keep_pin(path: Path, trusted: Trusted) -> None:
+    """Write what is trusted into the pin's file, durable; one that has more seen already stays.
+
+    Raises:
+        VerificationError: the file pins another key by now.
+        LockedError: another process holds the directory for seconds.
+        StorageError: it cannot be written.
+    """
+    durable.make_directory(path.parent, 0o700)
+    with _locked(path.parent):
+        there = read_pin(path)
+        if there is not None:
+            check_key(path, there, trusted.key)
+            if open_trusted(path, there).size > trusted.size:
+                return
+        data = format_pin(Pin(trusted.key, trusted.note))
+        # Stop here: the pin is as it was before, and the next call verifies the same again.
+        durable.write_file(path, data, 0o600)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the directory against other processes that write pins."""
+    deadline_s = time.monotonic() + _LOCK_WAIT_S
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(durable.lock_directory(directory, exclusive=True))
+                break
+            except LockedError:
+                if time.monotonic() >= deadline_s:
+                    raise
+                time.sleep(_LOCK_PAUSE_S)
+        yield
