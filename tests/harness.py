@@ -97,6 +97,8 @@ def judge_head(log: Log, expected: Model, groups: int) -> None:
     head, size = log.head, len(expected.digests)
     assert (head.size, head.sequence, head.epoch) == (size, groups, 0)
     assert log.current_version == (size - 1 if size else NO_VERSION)
+    leaves = [model.snapshot_leaf(snapshot) for snapshot in expected.snapshots]
+    assert log.snapshot_root == (size, model.snapshot_log_root(leaves))
     assert head.hyper_digest == model.hyper_root(expected.members)
     assert head.history_digest == (
         model.history_root(expected.digests, size - 1) if size else bytes(32)
@@ -115,7 +117,7 @@ def judge_rows(log: Log, expected: Model, groups: list[list[bytes]]) -> None:
         + b"".join(number.to_bytes(8, "big") for number in numbers)
         + head.history_digest
         + head.hyper_digest,
-    }
+    } | snapshot_rows(expected)
     log_rows, end_rows, size = {}, {}, 0
     for group in groups:
         log_rows[size.to_bytes(8, "big")] = b"".join(group)
@@ -123,6 +125,19 @@ def judge_rows(log: Log, expected: Model, groups: list[list[bytes]]) -> None:
         end_rows[(size - 1).to_bytes(8, "big")] = expected.snapshots[size - 1].hyper_digest
     for family, rows in (("default", meta), ("log", log_rows), ("ends", end_rows)):
         assert dict(log._database.scan(family, b"")) == rows, family
+
+
+def snapshot_rows(expected: Model) -> dict[bytes, bytes]:
+    """What the database keeps of the snapshot log; nothing of an empty one."""
+    leaves = [model.snapshot_leaf(snapshot) for snapshot in expected.snapshots]
+    if not leaves:
+        return {}
+    size = len(leaves)
+    found = {b"snapshots": b"\x00\x01" + size.to_bytes(8, "big") + model.snapshot_log_root(leaves)}
+    for index in range(size // 256):
+        tile = leaves[256 * index : 256 * index + 256]
+        found[b"node\x01" + index.to_bytes(8, "big")] = model.snapshot_log_root(tile)
+    return found
 
 
 def judge_memberships(log: Log, expected: Model) -> None:

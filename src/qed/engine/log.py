@@ -19,10 +19,13 @@ from qed import durable
 from qed.database import Database, holds_engine_files, locked_error
 from qed.engine import hyper_index, proofs, rows
 from qed.engine.committer import Committer
+from qed.engine.leaves import Leaves, read_leaves
 from qed.engine.page_file import PageFile
-from qed.engine.replay import Progress, Verified, fresh_states, read_meta, replay
+from qed.engine.recheck import Recheck
+from qed.engine.replay import Verified, fresh_states, read_meta, replay
 from qed.engine.requests import Added, Done, Limits
 from qed.engine.rows import LOG_ID_BYTES, Head, Identity
+from qed.engine.snapshot_rows import Progress, read_nodes, write_missing
 from qed.engine.state import State, empty_head
 from qed.errors import (
     ConflictError,
@@ -33,6 +36,7 @@ from qed.errors import (
 )
 from qed.signing.origins import check_origin
 from qed.trees import paths
+from qed.trees.snapshot_log import TILE_HEIGHT
 from qed.trees.values import FlatIncremental, FlatMembership, IncrementalProof, MembershipProof
 
 __all__ = ["Added", "Head", "Identity", "Limits", "Log"]
@@ -48,6 +52,7 @@ class Log:
         self.identity = identity
         self._database = database
         self._state = state
+        self._recheck = Recheck(database, state)
         self._committer = Committer(database, state, limits)
         self._lock: contextlib.ExitStack = contextlib.ExitStack()
         # Held while closing, so that a second caller returns only when it is closed.
@@ -122,6 +127,7 @@ class Log:
             stack.callback(pages.close)
             new_state = fresh_states(database, head, pages, (limits or Limits()).cache_bytes)
             state = replay(database, head, new_state, hyper_index.read_index(path), progress)
+            write_missing(database, state, progress)
             log = cls(database, identity, state, limits or Limits())
             log._lock = stack.pop_all()
         return log
@@ -140,6 +146,17 @@ class Log:
     def current_version(self) -> int:
         """The version of the newest event, `NO_VERSION` when there is none."""
         return self.head.current_version
+
+    @property
+    def snapshot_root(self) -> tuple[int, bytes]:
+        """How many leaves the snapshot log has, and its root there; always at a group end."""
+        frontier = self._state.frontier
+        return frontier.size, frontier.root
+
+    @property
+    def changed(self) -> threading.Event:
+        """Set after each group; cleared by the one who follows the log, and by nobody else."""
+        return self._state.changed
 
     @property
     def failure(self) -> FatalError | None:
@@ -194,6 +211,24 @@ class Log:
     def prove_incremental(self, start: int, end: int) -> IncrementalProof:
         """Return `flat_incremental` with its positions written out."""
         return paths.unflatten_incremental(self.flat_incremental(start, end))
+
+    def read_leaves(self, first: int, stop: int) -> Leaves:
+        """Return the leaves of the versions [first, stop); see `leaves.read_leaves`."""
+        return read_leaves(self._database, self._state.history, first, stop)
+
+    def read_nodes(self, level: int, first: int, stop: int) -> bytes:
+        """Return the hashes [first, stop) of a level of the snapshot log's tiles, end to end.
+
+        Of level 1 and above: one is over 256^level leaves, all of which must be in the log, else
+        it is a `ValueError`. A row that is missing is a `DamagedError`. Cost: one row each.
+        """
+        if level < 1 or not 0 <= first <= stop <= self._state.frontier.size >> TILE_HEIGHT * level:
+            raise ValueError(f"no nodes [{first}, {stop}) of level {level} are complete")
+        return read_nodes(self._database, level, first, stop)
+
+    def recheck(self, stop: int) -> tuple[bytes, Leaves]:
+        """Return the root at a group end, computed again from rows; see `Recheck.run`."""
+        return self._recheck.run(stop)
 
     def checkpoint(self, path: Path) -> None:
         """Make a copy of the database in a new directory by hard links, at a group end.

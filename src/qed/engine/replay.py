@@ -1,32 +1,29 @@
 """Replay: the groups, read back in order. Everything else a log holds is a function of them.
 
-Opening after a crash, `check` and a restore all read groups here, so that what one of them takes
-for damage the others do too: a gap, an overlap, a group without its end or an end without its
-group, a length that is no multiple of a digest's, a head that the rows do not lead to.
+Opening after a crash, `check` and a restore all replay here, so that what one of them takes for
+damage the others do too: rows of groups that contradict each other, a head or a snapshot log that
+they do not lead to.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from itertools import accumulate, zip_longest
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from qed.database import Database
-from qed.engine import rows
-from qed.engine.rows import Head, Identity, StoredGroup
+from qed.engine import group_rows, rows
+from qed.engine.group_rows import Part, cut_parts, read_digests, read_groups
+from qed.engine.rows import Head, Identity
+from qed.engine.snapshot_rows import Comparison, Progress, verify_frontier
 from qed.engine.state import State, empty_head
 from qed.errors import DamagedError
 from qed.trees.kernel import Pages
 from qed.trees.values import DIGEST_BYTES
 
-# Called now and then with the events done and the events there are. What it raises ends the replay.
-Progress = Callable[[int, int], None]
 # Makes the empty state that a replay fills.
 NewState = Callable[[], State]
-
-_PART_EVENTS = 16_384  # given to the kernel at a time, while the next are being read
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,50 +63,6 @@ def read_meta(database: Database) -> tuple[Identity, Head]:
     return identity, head
 
 
-def read_groups(database: Database) -> Iterator[StoredGroup]:
-    """Yield every group in order; rows that contradict their neighbours are a `DamagedError`."""
-    expected = 0
-    both = zip_longest(database.scan(rows.LOG, b""), database.scan(rows.ENDS, b""))
-    for log_row, end_row in both:
-        if log_row is None:
-            name = rows.name_row(rows.ENDS, rows.decode_version(rows.ENDS, end_row[0]))
-            raise DamagedError(f"the row {name} ends no group", hint=rows.RESTORE_HINT)
-        first_version = rows.decode_version(rows.LOG, log_row[0])
-        if first_version != expected:
-            raise DamagedError(
-                f"the row {rows.name_row(rows.LOG, first_version)} does not follow on: "
-                f"the next version is {expected}",
-                hint=rows.RESTORE_HINT,
-            )
-        if end_row is None:
-            raise DamagedError(
-                f"the row {rows.name_row(rows.LOG, first_version)} has no end row",
-                hint=rows.RESTORE_HINT,
-            )
-        group = rows.decode_group(log_row, end_row)
-        yield group
-        expected = group.end_version
-
-
-def read_digests(database: Database, first: int, stop: int) -> bytes:
-    """Return the event digests of versions [first, stop), end to end, from the rows.
-
-    A version without a row is a `DamagedError`. Cost: reads each group that has one of them.
-    """
-    row = database.last(rows.LOG, rows.encode_version(first))
-    found = bytearray()
-    if row is not None:
-        for key, value in database.scan(rows.LOG, row[0], rows.encode_version(stop)):
-            start = rows.decode_version(rows.LOG, key)
-            if start > first + len(found) // DIGEST_BYTES:
-                break
-            found += value[max(0, first - start) * DIGEST_BYTES : (stop - start) * DIGEST_BYTES]
-    if len(found) != (stop - first) * DIGEST_BYTES:
-        missing = first + len(found) // DIGEST_BYTES
-        raise DamagedError(f"no row of log holds version {missing}", hint=rows.RESTORE_HINT)
-    return bytes(found)
-
-
 def fresh_states(database: Database, head: Head, pages: Pages, cache_bytes: int) -> NewState:
     """Return what makes empty states over a database: they read from it what they let go of."""
 
@@ -128,51 +81,28 @@ def replay(
 ) -> State:
     """Return the state that the groups lead to, each group's hyper digest and the head compared.
 
-    With `verified` the groups up to there are added together, and only what stands at its end is
-    compared. If that does not agree in every digest, `verified` is dropped and every group is
-    compared: so it saves time and decides nothing. Any contradiction is a `DamagedError` that
-    names the row.
+    So is the snapshot log: every row that there is of it; where one is missing, it is written later
+    (`snapshot_rows.write_missing`).
 
-    Cost: two history hashes an event; about 25 hyper hashes an event and group, up to `verified`
-    about three.
+    With `verified` the groups up to there are added together, and only what stands at its end is
+    compared. If that does not agree in every digest, or the last rows of the snapshot log do not,
+    `verified` is dropped and every group is compared: so it saves time and decides nothing. Any
+    contradiction is a `DamagedError` that names the row.
+
+    Cost: two history hashes an event; about 25 hyper hashes an event and group and another 25 for
+    its leaf, up to `verified` about three.
     """
     report = progress or _ignore
     if verified is not None and verified.log_id == head.log_id and verified.size <= head.size:
         state = _Replay(new_state(), head, report).run(database, verified)
-        if state is not None:
+        frontier = None if state is None else verify_frontier(database, state.history)
+        if state is not None and frontier is not None:
+            state.frontier = frontier
             return state
     state = _Replay(new_state(), head, report).run(database, None)
     if state is None:
         raise AssertionError("a replay from the start compares with nothing")
     return state
-
-
-@dataclass(slots=True)
-class _Part:
-    """Some groups that follow on: their digests, how many each has, and their ends as stored."""
-
-    first_version: int
-    end_version: int
-    digests: bytearray = field(default_factory=bytearray)
-    counts: array[int] = field(default_factory=lambda: array("Q"))
-    hyper_digests: bytearray = field(default_factory=bytearray)
-
-
-def _cut(groups: Iterable[StoredGroup], boundary: int) -> Iterator[_Part]:
-    """Yield the groups in parts; one ends at `boundary` if a group does."""
-    part = _Part(0, 0)
-    full = _PART_EVENTS
-    for first_version, end_version, digests, hyper_digest in groups:
-        part.digests += digests
-        part.counts.append(end_version - first_version)
-        part.hyper_digests += hyper_digest
-        part.end_version = end_version
-        if end_version >= full or end_version == boundary:
-            yield part
-            part = _Part(end_version, end_version)
-            full = end_version + _PART_EVENTS
-    if part.counts:
-        yield part
 
 
 class _Replay:
@@ -184,16 +114,22 @@ class _Replay:
         self._report = report
         self._groups = 0
         self._ends = bytearray((head.size + 7) // 8)  # a bit a version: it ends a group
+        # Of the snapshot log's rows; only where every group is compared.
+        self._comparison: Comparison | None = None
 
     def run(self, database: Database, verified: Verified | None) -> State | None:
         """Return the state that the groups lead to; None when they contradict `verified`."""
         boundary = verified.size if verified is not None else 0
+        cut = boundary
+        if verified is None:
+            self._comparison = Comparison(database)
+            cut = self._comparison.boundary
         pending: Future[None] | None = None
         # A log of one part has nothing to read meanwhile: no thread is made for it.
-        small = self._head.size <= _PART_EVENTS
+        small = self._head.size <= group_rows.PART_EVENTS
         with _Here() if small else ThreadPoolExecutor(1, thread_name_prefix="qed-replay") as kernel:
             try:
-                for part in _cut(read_groups(database), boundary):
+                for part in cut_parts(read_groups(database), cut):
                     if pending is not None:
                         pending.result()
                     self._groups += len(part.counts)
@@ -212,10 +148,12 @@ class _Replay:
                 if pending is not None:
                     pending.result()
         self._compare_head()
+        if self._comparison is not None:
+            self._state.frontier = self._comparison.finish()
         self._state.stand_at(self._head)
         return self._state
 
-    def _freeze(self, part: _Part) -> None:
+    def _freeze(self, part: Part) -> None:
         """Take in groups that were compared once: the hyper tree is made of all of them later."""
         for end in accumulate(part.counts, initial=part.first_version):
             if end > part.first_version:
@@ -224,13 +162,15 @@ class _Replay:
         self._state.end_groups(bytes(part.hyper_digests))
         self._state.trim()
 
-    def _extend(self, part: _Part) -> None:
+    def _extend(self, part: Part) -> None:
         """Take in groups and compare the hyper digest of each with its row."""
         digests, stored = bytes(part.digests), bytes(part.hyper_digests)
         self._state.history.freeze(digests)
         found = self._state.hyper.extend(digests, part.counts)
         if found != stored:
             _raise_first_difference(part, found)
+        if self._comparison is not None:
+            self._comparison.extend(digests, part.counts, stored)
         self._state.end_groups(stored)
         self._state.trim()
 
@@ -281,7 +221,7 @@ class _Replay:
 class _Here(Executor):
     """Does what is submitted at once, in the caller's thread."""
 
-    def submit(self, work: Callable[..., None], /, *arguments: _Part) -> Future[None]:  # type: ignore[override]
+    def submit(self, work: Callable[..., None], /, *arguments: Part) -> Future[None]:  # type: ignore[override]
         done: Future[None] = Future()
         try:
             work(*arguments)
@@ -291,7 +231,7 @@ class _Here(Executor):
         return done
 
 
-def _raise_first_difference(part: _Part, found: bytes) -> None:
+def _raise_first_difference(part: Part, found: bytes) -> None:
     """Name the first group whose end row does not hold what the groups lead to."""
     for number, end in enumerate(accumulate(part.counts, initial=part.first_version)):
         here = slice((number - 1) * DIGEST_BYTES, number * DIGEST_BYTES)

@@ -9,19 +9,26 @@ default   "head"                         log id 16 | u64 epoch | u64 sequence | 
                                          history digest 32 | hyper digest 32
 log       u64 first version of a group   its event digests, k x 32, in order
 ends      u64 last version of a group    hyper digest after the group, 32
+
+default   "snapshots"                    u16 = 1 | u64 size | root 32
+default   "node" | u8 level | u64 index  hash 32
 ```
 
+The last two are the snapshot log's, derived from the others, and have a format number of their own:
+a database without them, or with another number, is whole, and they are made when it is opened.
 Integers are big-endian, so each family's keys ascend in the order of adding. Format 1 is final:
 later versions of this program read it. `docs/format.md` draws the bytes. Source: SPEC 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from qed.database import DEFAULT_FAMILY, Put
 from qed.errors import DamagedError, NewerFormatError
+from qed.trees.snapshot_log import StoredNode
 from qed.trees.values import DIGEST_BYTES, NO_VERSION
 
 FORMAT = 1
@@ -35,10 +42,13 @@ FORMAT_KEY = b"format"
 LOG_KEY = b"log"
 NODE_KEY = b"node"
 HEAD_KEY = b"head"
+SNAPSHOTS_KEY = b"snapshots"
+SNAPSHOTS_FORMAT = 1
 
 LOG_ID_BYTES = 16
 _FORMAT_BYTES = 2
 _VERSION_BYTES = 8
+_SNAPSHOTS_BYTES = _FORMAT_BYTES + 8 + DIGEST_BYTES
 _HEAD_BYTES = LOG_ID_BYTES + 3 * 8 + 2 * DIGEST_BYTES
 
 RESTORE_HINT = "restore a backup with `qed restore`, and keep these files for a later look"
@@ -79,6 +89,13 @@ class StoredGroup(NamedTuple):
     hyper_digest: bytes
 
 
+class Mark(NamedTuple):
+    """How far the rows of the snapshot log go, and its root there."""
+
+    size: int
+    root: bytes
+
+
 def encode_creation(identity: Identity, head: Head) -> list[Put]:
     """Return the rows of a new, empty log."""
     return [
@@ -109,6 +126,42 @@ def encode_head(head: Head) -> bytes:
             head.hyper_digest,
         )
     )
+
+
+def encode_snapshots(mark: Mark, nodes: Sequence[StoredNode]) -> list[Put]:
+    """Return the rows of the snapshot log after some leaves, which completed these nodes."""
+    value = b"".join(
+        (SNAPSHOTS_FORMAT.to_bytes(_FORMAT_BYTES, "big"), mark.size.to_bytes(8, "big"), mark.root)
+    )
+    puts = [(META, encode_node_key(level, index), node) for level, index, node in nodes]
+    return [*puts, (META, SNAPSHOTS_KEY, value)]
+
+
+def encode_node_key(level: int, index: int) -> bytes:
+    """Return the key of a kept node: of level 1, it is over the leaves [256 * index, + 256)."""
+    return NODE_KEY + level.to_bytes(1, "big") + encode_version(index)
+
+
+def decode_snapshots(value: bytes | None) -> Mark | None:
+    """Return how far the snapshot log goes; None without such a row, or in another format of it.
+
+    Bytes that are none are a `DamagedError`.
+    """
+    if value is None:
+        return None
+    if len(value) < _FORMAT_BYTES:
+        raise _damaged("default/snapshots", f"has {len(value)} bytes, too few for a format number")
+    if int.from_bytes(value[:_FORMAT_BYTES], "big") != SNAPSHOTS_FORMAT:
+        return None
+    if len(value) != _SNAPSHOTS_BYTES:
+        raise _damaged("default/snapshots", f"has {len(value)} bytes instead of {_SNAPSHOTS_BYTES}")
+    size = int.from_bytes(value[_FORMAT_BYTES : _FORMAT_BYTES + 8], "big")
+    return Mark(size, value[_FORMAT_BYTES + 8 :])
+
+
+def name_node(level: int, index: int) -> str:
+    """Return the name that errors give the row of a kept node: `default/node/1/3`."""
+    return f"default/node/{level}/{index}"
 
 
 def check_format(value: bytes) -> None:

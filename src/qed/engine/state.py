@@ -1,17 +1,20 @@
 """What a log keeps in memory, and who owns it.
 
-Both trees live in a kernel (`trees.kernel`); here are the bounds of their memory and the *head*,
-where the log stands. The writer thread alone changes anything. A reader takes what it needs in one
-call of the kernel, so it sees the log before or after a group, never between; what is asked of the
-history tree as of a version never changes once the version is there.
+Both trees live in a kernel (`trees.kernel`); here are the bounds of their memory, the *head*, where
+the log stands, and the *frontier*, where its snapshot log does. The writer thread alone changes
+anything. A reader takes what it needs in one call of the kernel, so it sees the log before or after
+a group, never between; what is asked of the history tree as of a version never changes once the
+version is there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
 
 from qed.engine.group import Plan, plan_group
 from qed.engine.rows import Head
+from qed.engine.snapshots import EMPTY, Frontier
 from qed.trees.kernel import History, Hyper, Pages, ReadDigests
 from qed.trees.values import DIGEST_BYTES
 
@@ -37,6 +40,10 @@ class State:
         """
         # Swapped by the writer thread, read by every thread.
         self.head = head
+        # Likewise: the snapshot log's size and root are read as one.
+        self.frontier: Frontier = EMPTY
+        # Set after each group, for who follows the log; cleared by that one alone.
+        self.changed = threading.Event()
         self.history = History(read)
         self.hyper = Hyper(self.history, pages=pages, budget_bytes=cache_bytes)
         self._cache_bytes = cache_bytes
@@ -60,7 +67,7 @@ class State:
 
     def plan(self, digests: bytes, base: Plan | None = None) -> Plan:
         """Return the group of these digests; see `plan_group`. Changes nothing."""
-        return plan_group(self.head, self.history, self.hyper, digests, base)
+        return plan_group(self, digests, base)
 
     def accept(self, plan: Plan) -> None:
         """Take over what was planned here and is on disk now.
@@ -71,6 +78,8 @@ class State:
         self.history.accept(plan.history)
         self.hyper.accept(plan.hyper)
         self.head = plan.head
+        self.frontier = plan.frontier
+        self.changed.set()
         self._ends.update(plan.head.hyper_digest)
         self.trim()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import event, events
-from model import Model
+from model import Model, snapshot_leaf, snapshot_log_root
 from qed.database import Database
 from qed.engine import rows
 from qed.engine.check import Report, check, count_shared, holds_engine_files, read_head
@@ -39,6 +39,7 @@ def test_a_report_says_what_was_found(path) -> None:
         groups=3,
         history_digest=model.snapshots[-1].history_digest,
         hyper_digest=model.snapshots[-1].hyper_digest,
+        snapshot_root=snapshot_log_root(list(map(snapshot_leaf, model.snapshots))),
         index_rebuilt=False,
     )
     assert (identity.origin, identity.node_id) == ("a.test/log", "node")
@@ -70,6 +71,8 @@ def test_an_empty_log_is_in_order(tmp_path) -> None:
 
 def test_the_index_is_not_believed(path) -> None:
     """A group end changed together with what the index says of it: only `check` looks again."""
+    with Log.open(path) as log:
+        log.append(events(5, 300))  # opening looks at the leaves of the last tile
     wrong = bytes(32)
     with contextlib.closing(Database.open(path, rows.FAMILIES)) as database:
         database.commit([("ends", (2).to_bytes(8, "big"), wrong)])

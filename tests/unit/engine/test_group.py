@@ -11,7 +11,7 @@ def empty_state() -> State:
 
 
 def plan(state: State, digests: list[bytes], base: Plan | None = None) -> Plan:
-    return plan_group(state.head, state.history, state.hyper, b"".join(digests), base)
+    return plan_group(state, b"".join(digests), base)
 
 
 GROUPS = [events(0, 3), [event(0)], [event(3), event(3), event(1)], events(4, 12)]
@@ -82,5 +82,6 @@ def test_the_rows_of_a_plan() -> None:
         ("log", (2).to_bytes(8, "big")),
         ("ends", (4).to_bytes(8, "big")),
         ("default", b"head"),
+        ("default", b"snapshots"),
     ]
     assert puts[0][2] == b"".join(events(2, 5))

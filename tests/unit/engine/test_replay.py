@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -13,10 +14,10 @@ import rocksdict
 from harness import event, events
 from model import Model
 from qed.database import Database
-from qed.engine import replay as subject
-from qed.engine import rows
+from qed.engine import group_rows, rows
+from qed.engine.group_rows import read_digests, read_groups
 from qed.engine.log import Log
-from qed.engine.replay import Verified, read_digests, read_groups, read_meta, replay
+from qed.engine.replay import Verified, read_meta, replay
 from qed.engine.state import State, empty_head
 from qed.errors import DamagedError
 
@@ -224,7 +225,7 @@ def test_what_was_verified_is_made_in_one_step(path, made, size, rest) -> None:
 
 
 def test_a_replay_reports_part_by_part(path, made, monkeypatch) -> None:
-    monkeypatch.setattr(subject, "_PART_EVENTS", 2)
+    monkeypatch.setattr(group_rows, "PART_EVENTS", 2)
     seen: list[tuple[int, int]] = []
     run(path, made, None, lambda *done: seen.append(done))
     assert made == [[2], [1, 3], [1]]
@@ -250,14 +251,14 @@ def test_a_wrong_claim_costs_time_and_nothing_else(path, made, field, size) -> N
         "hyper_digest": bytes(32),
         "ends_digest": bytes(32),
     }
-    claim = subject.replace(verified_at(path, size), **{field: wrong[field]})
+    claim = dataclasses.replace(verified_at(path, size), **{field: wrong[field]})
     state = run(path, made, claim)
     assert made[-1] == [2, 1, 3, 1], "every group was compared"
     assert_same(path, state)
 
 
 def test_an_earlier_difference_is_named_before_a_later_gap(path, monkeypatch) -> None:
-    monkeypatch.setattr(subject, "_PART_EVENTS", 1)
+    monkeypatch.setattr(group_rows, "PART_EVENTS", 1)
     put_row(path, "ends", u64(2), bytes(32))
     remove_row(path, "ends", u64(6))
     assert sentence_of_opening(path).startswith("the row ends/2 has the hyper digest 0000")
