@@ -23,11 +23,12 @@ from qed.web.messages import Answer, Request
 class Progress:
     """How one work stands; written by its thread, read by a scrape.
 
-    `position` versions are done, `head` are known to be there. A work that has no versions leaves
-    both at 0.
+    `position` versions are done, `head` are known to be there. A work that counts no versions says
+    so, and shows neither.
     """
 
     name: str
+    versions: bool = True
     position: int = 0
     head: int = 0
     steps: int = 0  # that ended well
@@ -83,8 +84,9 @@ class AgentMetrics(Collector):
         failures = _family("qed_agent_failures", "Steps that failed, by the code of the error.")
         for one in list(self.progress):
             work = {"work": one.name}
-            position.add_sample(position.name, work, one.position)
-            lag.add_sample(lag.name, work, one.lag)
+            if one.versions:
+                position.add_sample(position.name, work, one.position)
+                lag.add_sample(lag.name, work, one.lag)
             steps.add_sample(steps.name, work, one.steps)
             if one.last_success_s is not None:
                 age.add_sample(age.name, work, max(0.0, self.clock() - one.last_success_s))

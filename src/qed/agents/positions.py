@@ -19,7 +19,7 @@ from qed import durable
 from qed.errors import ConflictError, NotFoundError
 
 FORMAT = "qed/agent-position/v1"
-MAX_FILE_BYTES = 64 * 1024
+MAX_FILE_BYTES = 1024 * 1024  # a checkpoint with 64 cosignatures has 212 KiB
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _MAX_NAME_CHARS = 80

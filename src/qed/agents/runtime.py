@@ -26,7 +26,7 @@ import structlog
 
 from qed import durable
 from qed.agents.alerts import Alert, Alerts
-from qed.agents.backoff import BackOff
+from qed.agents.backoff import LONGEST_S, BackOff
 from qed.agents.metrics import AgentMetrics, Progress
 from qed.agents.outbox import Notifier, Outbox
 from qed.agents.positions import PositionFile, safe_name
@@ -71,14 +71,19 @@ class AgentConfig:
     state_path: Path
     metrics_addr: str = ""  # none: no port
     once: bool = False
+    longest_rest_s: float = LONGEST_S  # after failures
 
 
 @dataclass(slots=True)
 class Station:
-    """What an agent's works have in common; `halt` is set when the agent is to end."""
+    """What an agent's works have in common; `halt` is set when the agent is to end.
+
+    What `stack` is given is closed behind the last step.
+    """
 
     config: AgentConfig
     alerts: Alerts
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     halt: threading.Event = field(default_factory=threading.Event)
     all_progress: list[Progress] = field(default_factory=list)  # grows while works are built
 
@@ -91,9 +96,9 @@ class Station:
         """Return the position file of one work, `<state>/positions/<name>.json`."""
         return PositionFile(self.config.state_path / "positions" / f"{safe_name(name)}.json")
 
-    def progress(self, name: str) -> Progress:
+    def progress(self, name: str, *, versions: bool = True) -> Progress:
         """Return the numbers of one work, shown from now on under its name."""
-        one = Progress(name)
+        one = Progress(name, versions)
         self.all_progress.append(one)
         return one
 
@@ -133,6 +138,7 @@ def run_agent(  # noqa: PLR0913 - the last two are for those who test
         # 3. Who is told, and what was left to tell them by an earlier process.
         outboxes = _open_outboxes(config.state_path / "alerts", notifiers)
         station = Station(config, Alerts(outboxes))
+        stack.enter_context(station.stack)
         crew = _Crew(station, stop)
         # 4. The works. Making them may ask servers whose key is not pinned yet.
         crew.works = tuple(build(station))
@@ -219,7 +225,7 @@ class _Crew:
     def _repeat(self, work: Work) -> None:
         """Make one step after the other until the agent is to end, or there is none left."""
         progress, halt, once = work.progress, self._station.halt, self._station.config.once
-        back_off = BackOff()
+        back_off = BackOff(longest_s=self._station.config.longest_rest_s)
         while not halt.is_set():
             try:
                 rest_s = work.step()

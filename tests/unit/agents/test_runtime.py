@@ -55,7 +55,7 @@ def run_steps(tmp_path, *steps, once=False, stop=None):
 def quick(monkeypatch):
     """Rests after failures that take no time."""
     real = runtime.BackOff
-    monkeypatch.setattr(runtime, "BackOff", lambda: real(first_s=0.0))
+    monkeypatch.setattr(runtime, "BackOff", lambda **_: real(first_s=0.0))
 
 
 def test_steps_are_made_until_there_are_none_left(tmp_path):

@@ -1,0 +1,91 @@
+"""What an agent trusts, on disk: the log's pinned key, and the newest checkpoint verified under it.
+
+The key is what `--key` says, or else what the first server that answers says of itself (trust on
+first use: said once, and written down). Afterwards it is the one in the file, and a server with
+another is an alert, not a change. The checkpoint is written after the checks that it passed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from qed.client import pins
+from qed.client.feed import Source
+from qed.client.trusted import Trusted
+from qed.errors import MalformedError, VerificationError
+from qed.signing.note import VerifierKey, format_verifier_key, parse_verifier_key
+
+
+class Trust:
+    """One log's pin; used by all works of an agent, from their threads."""
+
+    def __init__(
+        self,
+        path: Path,
+        key: VerifierKey | None = None,
+        announce: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """Read the file, if it is there.
+
+        Raises:
+            MalformedError: it is damaged.
+            VerificationError: it pins another key than `key`.
+        """
+        self._path = path
+        self._announce = announce
+        self._lock = threading.Lock()  # guards the one below, and the file
+        self._trusted: Trusted | None = None if key is None else Trusted(key)
+        pin = pins.read_pin(path)
+        if pin is not None:
+            if key is not None:
+                pins.check_key(path, pin, key)
+            self._trusted = pins.open_trusted(path, pin)
+
+    def open(self, source: Source) -> Trusted:
+        """Return the newest that is trusted, for the caller alone; the first call may pin the key.
+
+        Raises:
+            VerificationError: there is no pin, and what the server says is no key.
+            QedError: there is no pin, and the server does not answer.
+        """
+        with self._lock:
+            if self._trusted is None:
+                self._trusted = Trusted(_ask_key(source))
+                pins.keep_pin(self._path, self._trusted)
+                self._announce(
+                    f"trusting {source.name} on first use: its key"
+                    f" {format_verifier_key(self._trusted.key)} is pinned in {self._path}"
+                )
+            return Trusted(self._trusted.key, self._trusted.note or None)
+
+    def keep(self, trusted: Trusted, known: bytes) -> bool:
+        """Take over what was verified against the note `known`, durably; False when it is outdated.
+
+        It is outdated when it has grown and another work was faster: two that extend the same
+        checkpoint may exclude each other, so the caller compares with the newer one first.
+        """
+        if trusted.note == known:
+            return True
+        with self._lock:
+            if self._trusted is None or self._trusted.note != known:
+                return False
+            pins.keep_pin(self._path, trusted)
+            self._trusted = Trusted(trusted.key, trusted.note)
+            return True
+
+
+def _ask_key(source: Source) -> VerifierKey:
+    """Return the key that a server says is its log's."""
+    said = source.info().get("verifier_key")
+    try:
+        if not isinstance(said, str):
+            raise MalformedError("it says no verifier_key")  # noqa: TRY301 (the same answer)
+        return parse_verifier_key(said)
+    except MalformedError as error:
+        raise VerificationError(
+            f"{source.name}/info names no key to trust: {error.message}",
+            step="key",
+            hint="is this a log server? Give its key with --key",
+        ) from error
