@@ -26,6 +26,7 @@ from qed.trees.values import NO_VERSION
 from qed.version import VERSION
 from qed.web.application import Route
 from qed.web.messages import Answer, Request
+from qed.web.tiles import Published, TileCounts
 
 _ADD_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -88,12 +89,38 @@ class MeasuredLog(Protocol):
         """What its trees take of memory."""
 
 
+class MeasuredPublication(Protocol):
+    """What is measured of what is published; `qed.server.publication.Publication` is one."""
+
+    @property
+    def published(self) -> Published:
+        """The newest checkpoint."""
+
+    @property
+    def durations(self) -> Durations:
+        """How long the checkpoints took."""
+
+
+class MeasuredTiles(Protocol):
+    """What is measured of who reads it; `qed.web.tiles.TilePort` is one."""
+
+    @property
+    def counts(self) -> TileCounts:
+        """Requests by route."""
+
+    @property
+    def waiters(self) -> int:
+        """Requests that wait for news."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Metrics(Collector):
     """What one scrape collects; also the one route of the metrics port."""
 
     log: MeasuredLog
     counts: Counts
+    publication: MeasuredPublication
+    tiles: MeasuredTiles
     answers: Mapping[str, Mapping[int, int]]  # port -> status -> answers
     db_path: Path
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -116,6 +143,7 @@ class Metrics(Collector):
         """Yield QED's numbers, then ours."""
         yield from self._collect_qeds()
         yield from self._collect_log()
+        yield from self._collect_published()
         yield from self._collect_backups()
         answers = Metric("qed_http_answers", "Answers by port and status.", "unknown")
         for port, statuses in self.answers.items():
@@ -169,6 +197,28 @@ class Metrics(Collector):
         build = GaugeMetricFamily("qed_build_info", "This program's version.", labels=["version"])
         build.add_metric([VERSION], 1)
         yield build
+
+    def _collect_published(self) -> Iterator[Metric]:
+        head, tiles = self.log.head, self.tiles.counts
+        size = self.publication.published.size
+        yield _gauge("qed_published_size", "Events under the newest checkpoint.", size)
+        yield _gauge(
+            "qed_published_lag_versions",
+            "Events on disk that no checkpoint covers yet.",
+            max(0, head.size - size),
+        )
+        yield self.publication.durations.family(
+            "qed_checkpoint_seconds", "To recompute what a checkpoint adds, and to sign it."
+        )
+        waiters = self.tiles.waiters
+        yield _gauge("qed_checkpoint_waiters", "Requests that wait for a checkpoint.", waiters)
+        for name, requests in (
+            ("checkpoint", tiles.checkpoint),
+            ("tile", tiles.tile),
+            ("entries", tiles.entries),
+            ("snapshot", self.counts.snapshot),
+        ):
+            yield _count(f"qed_api_http_{name}_requests", f"Requests for {name}.", requests)
 
     def _collect_backups(self) -> Iterator[Metric]:
         counts = self.counts

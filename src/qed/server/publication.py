@@ -14,9 +14,10 @@ from typing import Protocol
 
 import structlog
 
+from qed.engine.leaves import Leaves
 from qed.errors import DamagedError
 from qed.server.metrics import Durations
-from qed.server.recent_leaves import Leaves, RecentLeaves
+from qed.server.recent_leaves import RecentLeaves
 from qed.web.tiles import Published
 
 INTERVAL_S = 0.1

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from bisect import bisect_left
 
-from qed.trees.snapshot_log import LEAF_BYTES
+from qed.engine.leaves import Leaves
 from qed.trees.values import DIGEST_BYTES
 
-MOST_LEAVES = 65_536  # about 10 MB
-ENTRY_BYTES = 2 + LEAF_BYTES  # of a bundle: the length goes before each leaf
-
-
-class Leaves(Protocol):
-    """A range of leaves; `qed.engine.leaves.Leaves` is one."""
-
-    @property
-    def first_version(self) -> int:
-        """The version of the first one."""
-
-    def leaf(self, version: int) -> bytes:
-        """Return the leaf of a version."""
-
-    def encode_bundle(self) -> bytes:
-        """Return all of them as a bundle has them."""
-
-    def hashes(self) -> bytes:
-        """Return their hashes, end to end."""
+MOST_LEAVES = 65_536  # 6 MiB, and as much again when each is a group of its own
 
 
 class RecentLeaves:
@@ -35,44 +17,58 @@ class RecentLeaves:
     def __init__(self, most_leaves: int = MOST_LEAVES) -> None:
         """Start out with an empty window."""
         self._most_leaves = most_leaves
-        self._lock = threading.Lock()  # guards the three below
+        self._lock = threading.Lock()  # guards all that follows
         self._first = 0
-        self._entries = bytearray()
+        self._digests = bytearray()
+        self._history_digests = bytearray()
         self._hashes = bytearray()
+        self._ends: list[tuple[int, bytes]] = []
 
     def add(self, leaves: Leaves) -> None:
-        """Take the leaves that come next; those that do not begin a new window.
+        """Take the leaves that come next, whole groups; others than the next begin a new window.
 
-        Cost: a copy of the leaves. What is beyond the bound is dropped from the front.
+        Cost: copies of what they are made from. What is beyond the bound goes from the front.
         """
-        entries, hashes = leaves.encode_bundle(), leaves.hashes()
+        hashes = leaves.hashes()
         with self._lock:
             if leaves.first_version != self._stop():
+                self._drop(self._stop() - self._first)
+                self._ends.clear()
                 self._first = leaves.first_version
-                self._entries.clear()
-                self._hashes.clear()
-            self._entries += entries
+            self._digests += leaves.digests
+            self._history_digests += leaves.history_digests
             self._hashes += hashes
-            spare = self._stop() - self._first - self._most_leaves
-            if spare > 0:
-                del self._entries[: spare * ENTRY_BYTES]
-                del self._hashes[: spare * DIGEST_BYTES]
-                self._first += spare
+            self._ends += leaves.ends
+            self._drop(self._stop() - self._first - self._most_leaves)
 
-    def entries(self, first: int, stop: int) -> bytes | None:
-        """Return the leaves of a range as a bundle has them, None when not all are here."""
-        return self._cut(self._entries, ENTRY_BYTES, first, stop)
-
-    def hashes(self, first: int, stop: int) -> bytes | None:
-        """Return the hashes of a range of leaves, None when not all are here."""
-        return self._cut(self._hashes, DIGEST_BYTES, first, stop)
-
-    def _cut(self, data: bytearray, item_bytes: int, first: int, stop: int) -> bytes | None:
+    def read(self, first: int, stop: int) -> Leaves | None:
+        """Return the leaves of a range, None when not all of them are here."""
         with self._lock:
             if not self._first <= first < stop <= self._stop():
                 return None
-            start = first - self._first
-            return bytes(data[start * item_bytes : (stop - self._first) * item_bytes])
+            start = (first - self._first) * DIGEST_BYTES
+            here = slice(start, start + (stop - first) * DIGEST_BYTES)
+            # The groups that have some of them: the last one ends at `stop - 1` or later.
+            groups = slice(self._find_end(first), self._find_end(stop - 1) + 1)
+            return Leaves(
+                first,
+                bytes(self._digests[here]),
+                bytes(self._history_digests[here]),
+                tuple(self._ends[groups]),
+                bytes(self._hashes[here]),
+            )
+
+    def _find_end(self, version: int) -> int:
+        """Return the number of the group that has a version."""
+        return bisect_left(self._ends, (version,))
 
     def _stop(self) -> int:
         return self._first + len(self._hashes) // DIGEST_BYTES
+
+    def _drop(self, leaves: int) -> None:
+        if leaves <= 0:
+            return
+        for column in (self._digests, self._history_digests, self._hashes):
+            del column[: leaves * DIGEST_BYTES]
+        self._first += leaves
+        del self._ends[: self._find_end(self._first)]

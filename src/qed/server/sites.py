@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import partial
 
 from qed.engine.log import Log
 from qed.errors import FatalError
@@ -14,11 +15,16 @@ from qed.server.data_port import DataPort
 from qed.server.hot_port import HotPort
 from qed.server.management_port import ManagementPort
 from qed.server.metrics import Counts, Metrics
+from qed.server.publication import Publication
+from qed.server.tiles import LogTiles, SnapshotPort
+from qed.signing.note import NoteSigner, format_verifier_key
+from qed.signing.snapshot_signature import sign_snapshot
 from qed.version import VERSION
 from qed.web.addresses import Address, advertised_address, bind, bound_address, parse_address
 from qed.web.application import Application
 from qed.web.run import Site
 from qed.web.stop import Stop
+from qed.web.tiles import TilePort
 from qed.web.tls import server_context
 from qed.wire.topology import InfoValue, Shard, Shards
 
@@ -52,7 +58,13 @@ class Program:
 
     sites: tuple[Site, Site, Site]
     data_port: DataPort
+    tile_port: TilePort
     counts: Counts
+
+    def begin_stop(self) -> None:
+        """Say that this address is about to go, and answer those that wait for news."""
+        self.data_port.stopping = True
+        self.tile_port.release()
 
 
 def bind_places(config: ServerConfig, stack: contextlib.ExitStack) -> Places:
@@ -84,12 +96,15 @@ def open_tls(config: ServerConfig) -> ssl.SSLContext | None:
     return server_context(config.tls_cert_path, config.tls_key_path)
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - the one place where all of them meet
     config: ServerConfig,
     log: Log,
     places: Places,
     tls: ssl.SSLContext | None,
     stop: Stop,
+    *,
+    signer: NoteSigner,
+    publication: Publication,
 ) -> Program:
     """Put the three applications on their sockets."""
     limits, counts = config.limits, Counts()
@@ -98,7 +113,7 @@ def assemble(
         log,
         counts,
         limits,
-        info=_info(config, log, places, node_id),
+        info=_info(config, log, signer, places, node_id),
         shards=Shards(
             node_id=node_id,
             leader_id=node_id,
@@ -106,6 +121,10 @@ def assemble(
             shards={node_id: Shard(node_id, str(places.http_advertised))},
         ),
     )
+    tiles = LogTiles(log, publication)
+    tile_port = TilePort(tiles, limits)
+    publication.follow(tile_port.notify)
+    snapshot_port = SnapshotPort(tiles, partial(sign_snapshot, signer), counts)
     management_port = ManagementPort(
         log, counts, limits, directory=config.backups_path, scratch=config.checkpoints_path
     )
@@ -116,23 +135,27 @@ def assemble(
             stop.request(log.failure)
 
     hot = HotPort(log, counts, limits).routes()
-    data = Application(data_port.routes(), limits, stop.request, hot)
+    routes = [*data_port.routes(), *tile_port.routes(), *snapshot_port.routes()]
+    data = Application(routes, limits, stop.request, hot)
     management = Application(management_port.routes(), limits, stop_if_the_log_failed)
     answers = {"data": data.answers, "management": management.answers}
-    metrics = Application(Metrics(log, counts, answers, config.db_path).routes(), limits)
+    measured = Metrics(log, counts, publication, tile_port, answers, config.db_path)
+    metrics = Application(measured.routes(), limits)
     sites = (
         _site("data", places.data, data, tls),
         _site("management", places.management, management, tls),
         _site("metrics", places.metrics, metrics, None),
     )
-    return Program(sites, data_port, counts)
+    return Program(sites, data_port, tile_port, counts)
 
 
 def _site(name: str, place: Place, application: Application, tls: ssl.SSLContext | None) -> Site:
     return Site(name, place.flag, place.address, place.listener, application, tls)
 
 
-def _info(config: ServerConfig, log: Log, places: Places, node_id: str) -> dict[str, InfoValue]:
+def _info(
+    config: ServerConfig, log: Log, signer: NoteSigner, places: Places, node_id: str
+) -> dict[str, InfoValue]:
     """Return `/info`: QED's four fields, then ours."""
     return {
         "node_id": node_id,
@@ -141,5 +164,6 @@ def _info(config: ServerConfig, log: Log, places: Places, node_id: str) -> dict[
         "http_addr": str(places.http_advertised),
         "log_id": log.identity.log_id.hex(),
         "origin": log.identity.origin,
+        "verifier_key": format_verifier_key(signer.verifier_key),
         "version": VERSION,
     }

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -25,8 +26,12 @@ from qed.database import holds_engine_files, locked_error
 from qed.engine.log import Limits, Log
 from qed.errors import ConflictError, LockedError, NotFoundError, QedError, StoppingError
 from qed.server.config import ServerConfig
+from qed.server.publication import Publication
 from qed.server.sites import ADVERTISE_FLAG, Places, assemble, bind_places, open_tls
-from qed.signing.keys import format_public, open_private_key
+from qed.signing.checkpoint import sign_checkpoint
+from qed.signing.cosignature import Cosigner, open_cosigner_key
+from qed.signing.keys import PrivateKey, format_public, open_private_key
+from qed.signing.note import NoteSigner, format_verifier_key
 from qed.trees import kernel
 from qed.web.addresses import Address
 from qed.web.run import run
@@ -67,8 +72,9 @@ def serve(
         # 1. What can be wrong about flags, before a file is touched.
         tls = open_tls(config)
         places = bind_places(config, stack)
-        # 2. The key, made when it is missing.
-        _open_key(config.key_path, announce)
+        # 2. The keys, made when they are missing.
+        key = _open_key(config.key_path, announce)
+        cosigner = _open_cosigner(config, announce)
         # 3. From here until the log is closed nobody else has the directory.
         durable.make_directory(config.db_path)
         stack.enter_context(_hold(config.db_path))
@@ -83,16 +89,20 @@ def serve(
         except StoppingError as error:
             announce(error.message)
             return
-        # 6. Serve. The stop: no new connection, everything in flight answered.
-        program = assemble(config, log, places, tls, stop)
+        # 6. The signer: it publishes the log as it is, then follows it.
+        signer = NoteSigner(key, log.identity.origin)
+        publication = stack.enter_context(_publishing(config, log, signer, cosigner, stop))
+        # 7. Serve. The stop: no new connection, everything in flight answered.
+        program = assemble(config, log, places, tls, stop, signer=signer, publication=publication)
         program.counts.last_backup_s = _last_backup_s(config.backups_path)
 
         def ready() -> None:
             _announce_places(places, announce, scheme="https" if tls else "http")
+            _announce_keys(signer, cosigner, announce)
             on_ready(places)
 
         def stopping() -> None:
-            program.data_port.stopping = True
+            program.begin_stop()
             announce("stopping: answering what is in flight")
 
         run(
@@ -102,7 +112,8 @@ def serve(
             on_ready=ready,
             on_stop=stopping,
         )
-        # 7. Leaving the block closes the log: what is queued is committed. Then the directory goes.
+        # 8. Leaving the block publishes what was acknowledged, and ends the signer; then it closes
+        #    the log: what is queued is committed. Then the directory goes.
     if stop.error is not None:
         raise stop.error
     announce("stopped")
@@ -127,13 +138,52 @@ def _short_turns() -> Iterator[None]:
         sys.setswitchinterval(before_s)
 
 
-def _open_key(path: Path, announce: Announce) -> None:
+def _open_key(path: Path, announce: Announce) -> PrivateKey:
     """Read the signing key, or make it (0600) and print its public half."""
     opened = open_private_key(path)
     if opened.created:
         announce(f"created the signing key {path} (public half {format_public(opened.key.public)})")
     if opened.exposed:
         announce(f"warning: others can read the signing key {path}; chmod 600 it")
+    return opened.key
+
+
+def _open_cosigner(config: ServerConfig, announce: Announce) -> Cosigner | None:
+    """Read the second key that signs checkpoints, or make it, if there is to be one."""
+    if config.cosigner_key_path is None:
+        return None
+    opened = open_cosigner_key(config.cosigner_key_path)
+    if opened.created:
+        announce(f"created the cosigner's key {opened.path}")
+    if opened.exposed:
+        announce(f"warning: others can read the cosigner's key {opened.path}; chmod 600 it")
+    return Cosigner(config.cosigner_name, opened.key)
+
+
+@contextlib.contextmanager
+def _publishing(
+    config: ServerConfig, log: Log, signer: NoteSigner, cosigner: Cosigner | None, stop: Stop
+) -> Iterator[Publication]:
+    """Publish a log for the length of the block; a failure of it is a reason to stop.
+
+    A cosigner under the name of the log's own key is refused: each has a name of its own.
+    """
+    if cosigner is not None and cosigner.name == signer.name:
+        raise ConflictError(
+            f"the cosigner has the name of the log, {signer.name!r}",
+            hint="give it another one with --cosigner-name",
+        )
+    publication = Publication(
+        log,
+        partial(sign_checkpoint, signer, cosigner=cosigner),
+        interval_s=config.checkpoint_interval_s,
+        on_failure=stop.request,
+    )
+    publication.start()
+    try:
+        yield publication
+    finally:
+        publication.stop()
 
 
 def _announce_twin(announce: Announce) -> None:
@@ -253,6 +303,12 @@ def _announce_places(places: Places, announce: Announce, *, scheme: str) -> None
     announce(f"metrics port    http://{_name_place(places.metrics.address, host)}")
     if places.http_advertised != places.data.address:
         announce(f"clients are told {places.http_advertised} ({ADVERTISE_FLAG})")
+
+
+def _announce_keys(signer: NoteSigner, cosigner: Cosigner | None, announce: Announce) -> None:
+    announce(f"verifier key    {format_verifier_key(signer.verifier_key)}")
+    if cosigner is not None:
+        announce(f"cosigner's key  {format_verifier_key(cosigner.verifier_key)}")
 
 
 def _name_place(address: Address, host: str) -> str:

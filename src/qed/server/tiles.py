@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from qed.engine.leaves import Leaves
 from qed.errors import MalformedError, NotFoundError
 from qed.server.metrics import Counts
-from qed.server.recent_leaves import Leaves, RecentLeaves
+from qed.server.recent_leaves import RecentLeaves
 from qed.trees.snapshot_log import TILE_HASHES, decode_leaf
 from qed.web.application import Route
 from qed.web.messages import JSON, Answer, Request
@@ -60,26 +61,23 @@ class LogTiles:
 
         Cost: of old leaves, what `Log.read_leaves` costs; of a higher level, one read a hash.
         """
-        first, stop = _range(index, width)
+        first = index * TILE_HASHES
         if level:
-            return self._log.read_nodes(level, first, stop)
-        found = self._publication.recent.hashes(first, stop)
-        return self._log.read_leaves(first, stop).hashes() if found is None else found
+            return self._log.read_nodes(level, first, first + width)
+        return self._read(first, first + width).hashes()
 
     def bundle(self, index: int, width: int) -> bytes:
         """Return the first entries of a bundle; the cost is as for a tile of leaves."""
-        first, stop = _range(index, width)
-        found = self._publication.recent.entries(first, stop)
-        return self._log.read_leaves(first, stop).encode_bundle() if found is None else found
+        first = index * TILE_HASHES
+        return self._read(first, first + width).encode_bundle()
 
     def leaf(self, version: int) -> bytes:
         """Return the leaf of one published version."""
-        return self._log.read_leaves(version, version + 1).leaf(version)
+        return self._read(version, version + 1).leaf(version)
 
-
-def _range(index: int, width: int) -> tuple[int, int]:
-    first = index * TILE_HASHES
-    return first, first + width
+    def _read(self, first: int, stop: int) -> Leaves:
+        found = self._publication.recent.read(first, stop)
+        return self._log.read_leaves(first, stop) if found is None else found
 
 
 class SnapshotPort:

@@ -31,6 +31,8 @@ MANUAL = shlex.split(
 
 LIMIT_FLAGS = server_cmd.LIMIT_FIELDS
 MEMORY_FLAG = "--cache-size"
+PUBLICATION_FLAGS = {"--checkpoint-interval", "--cosigner-key-path", "--cosigner-name"}
+OUR_FLAGS = {"--origin", "--http-advertise-addr", *LIMIT_FLAGS, MEMORY_FLAG, *PUBLICATION_FLAGS}
 
 
 @pytest.fixture(name="served")
@@ -67,6 +69,7 @@ def test_every_flag_that_changes_something_reaches_the_server(run, served):
     words = "--http-addr a:1 --http-advertise-addr b:2 --mgmt-addr c:3 --metrics-addr d:4"
     words += " --raft-addr e:5 --db-path /f --private-key-path /g --origin h --node-id i"
     words += " --enable-tls --tls-cert-path /j --tls-key-path /k"
+    words += " --checkpoint-interval 0s --cosigner-key-path /l --cosigner-name m"
     words += " --max-body 1MiB --max-request-events 2 --max-queue-events 3 --max-queue-requests 4"
     words += " --cache-size 64MiB --max-connections 5 --read-timeout 6s --drain-timeout 7ms"
 
@@ -82,6 +85,9 @@ def test_every_flag_that_changes_something_reaches_the_server(run, served):
         raft_addr="e:5",
         private_key_path=Path("/g"),
         origin="h",
+        checkpoint_interval_s=0.0,
+        cosigner_key_path=Path("/l"),
+        cosigner_name="m",
         enable_tls=True,
         tls_cert_path=Path("/j"),
         tls_key_path=Path("/k"),
@@ -227,6 +233,6 @@ def test_what_help_says_of_the_address_that_clients_are_told_is_what_they_are_to
 def test_every_flag_of_the_specification_is_tried_above():
     names = {flag.opts[0] for flag in server_cmd.server_flags()}
 
-    assert names - {"--origin", "--http-advertise-addr", *LIMIT_FLAGS, MEMORY_FLAG} == {
+    assert names - OUR_FLAGS == {
         word for word in DOCUMENTED if word.startswith("--") and word != "--log"
     }

@@ -46,3 +46,10 @@ def test_the_queue_has_room_for_the_largest_request() -> None:
     ServerConfig(db_path=Path("db"), limits=WebLimits(request_events=3, queue_events=3))
     with pytest.raises(MalformedError, match="--max-queue-events 2 is below"):
         ServerConfig(db_path=Path("db"), limits=WebLimits(request_events=3, queue_events=2))
+
+
+def test_a_cosigner_has_a_key_and_a_name() -> None:
+    ServerConfig(db_path=Path("db"), cosigner_key_path=Path("key"), cosigner_name="second")
+    for fields in ({"cosigner_key_path": Path("key")}, {"cosigner_name": "second"}):
+        with pytest.raises(MalformedError, match="a key and a name of its own"):
+            ServerConfig(db_path=Path("db"), **fields)

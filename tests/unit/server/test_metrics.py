@@ -11,6 +11,7 @@ from qed.engine.log import Head
 from qed.server.metrics import Counts, Durations, Metrics, size_of_files
 from qed.web.application import Application
 from qed.web.limits import WebLimits
+from qed.web.tiles import Published, TileCounts
 from serving import ask, serving
 from unit.server.conftest import local, running
 
@@ -53,6 +54,26 @@ def still(size: int) -> StillLog:
     return StillLog(Head(bytes(16), 0, size, size, bytes(32), bytes(32)))
 
 
+@dataclass
+class StillPublication:
+    published: Published
+    durations: Durations
+
+
+@dataclass
+class StillTiles:
+    counts: TileCounts
+    waiters: int = 0
+
+
+def measured(size: int, db_path: Path, last_backup_s: int = 0) -> Metrics:
+    """What is measured of a log whose last event is not published yet."""
+    publication = StillPublication(Published(b"", max(0, size - 1)), Durations((1.0,)))
+    tiles = StillTiles(TileCounts(checkpoint=4, tile=5, entries=6), waiters=7)
+    counts, answers = Counts(snapshot=8, last_backup_s=last_backup_s), {"data": {200: 1}}
+    return Metrics(still(size), counts, publication, tiles, answers, db_path)
+
+
 def numbers(port: int) -> dict[str, float]:
     reply = ask(port, "GET", "/metrics")
     assert reply.status == 200
@@ -62,7 +83,7 @@ def numbers(port: int) -> dict[str, float]:
 
 
 def test_qeds_names_are_all_there(tmp_path: Path) -> None:
-    metrics = Metrics(still(3), Counts(), {}, tmp_path)
+    metrics = measured(3, tmp_path)
     with serving(Application(metrics.routes(), WebLimits())) as server:
         found = numbers(server.port)
     assert set(found) >= QEDS
@@ -70,14 +91,24 @@ def test_qeds_names_are_all_there(tmp_path: Path) -> None:
     assert found["qed_log_events"] == 3
 
 
+def test_what_is_published_and_who_reads_it_is_measured(tmp_path: Path) -> None:
+    with serving(Application(measured(3, tmp_path).routes(), WebLimits())) as server:
+        found = numbers(server.port)
+    assert (found["qed_published_size"], found["qed_published_lag_versions"]) == (2, 1)
+    assert found["qed_checkpoint_seconds_count"] == 0
+    assert found["qed_checkpoint_waiters"] == 7
+    requests = ("checkpoint", "tile", "entries", "snapshot")
+    assert [found[f"qed_api_http_{name}_requests"] for name in requests] == [4, 5, 6, 8]
+
+
 def test_an_empty_log_has_no_version(tmp_path: Path) -> None:
-    metrics = Metrics(still(0), Counts(), {}, tmp_path)
+    metrics = measured(0, tmp_path)
     with serving(Application(metrics.routes(), WebLimits())) as server:
         assert numbers(server.port)["qed_raft_balloon_version"] == 0
 
 
 def test_only_the_metrics_route_is_there(tmp_path: Path) -> None:
-    metrics = Metrics(still(0), Counts(), {}, tmp_path)
+    metrics = measured(0, tmp_path)
     with serving(Application(metrics.routes(), WebLimits())) as server:
         assert ask(server.port, "POST", "/metrics").status == 405
         assert ask(server.port, "GET", "/events").status == 404
@@ -95,6 +126,10 @@ def test_each_request_of_a_server_is_counted_once(tmp_path: Path) -> None:
         ("GET", "/info", None),
         ("GET", "/info/shards", None),
         ("POST", "/events", {"Event": ""}),
+        ("GET", "/checkpoint", None),
+        ("GET", "/tile/0/000.p/1", None),
+        ("GET", "/tile/entries/000.p/1", None),
+        ("GET", "/snapshot?v=0", None),
     ]
     with running(local(tmp_path / "db")) as server:
         for method, path, body in requests:
@@ -104,6 +139,10 @@ def test_each_request_of_a_server_is_counted_once(tmp_path: Path) -> None:
     assert found["qed_api_http_add_requests"] == 2
     for name in QEDS - {"qed_api_http_add_requests", "qed_raft_balloon_version"}:
         assert found[name] == (4 if name == "qed_raft_balloon_adds" else 1), name
+    for name in ("checkpoint", "tile", "entries", "snapshot"):
+        assert found[f"qed_api_http_{name}_requests"] == 1
+    assert found["qed_published_size"] + found["qed_published_lag_versions"] == 4
+    assert found["qed_checkpoint_seconds_count"] >= 1
     assert found["qed_log_events"] == 4
     assert found["qed_log_groups"] == found["qed_add_duration_seconds_count"] == 3
     assert found["qed_adds_waiting"] == 0
@@ -145,8 +184,7 @@ def test_backups_are_counted_and_their_age_survives_a_restart(tmp_path: Path) ->
 
 
 def test_an_age_is_never_negative(tmp_path: Path) -> None:
-    counts = Counts(last_backup_s=int(time.time()) + 1000)
-    metrics = Metrics(still(0), counts, {}, tmp_path)
+    metrics = measured(0, tmp_path, last_backup_s=int(time.time()) + 1000)
     with serving(Application(metrics.routes(), WebLimits())) as server:
         assert numbers(server.port)["qed_last_backup_age_seconds"] == 0
 
@@ -164,7 +202,7 @@ def test_the_size_of_a_directory(tmp_path: Path, made: bool) -> None:  # noqa: F
 
 def test_every_number_of_ours_is_documented(tmp_path: Path) -> None:
     text = DOCS.read_text()
-    metrics = Metrics(still(3), Counts(last_backup_s=1), {"data": {200: 1}}, tmp_path)
+    metrics = measured(3, tmp_path, last_backup_s=1)
     for family in metrics.registry.collect():
         if family.name.startswith("qed_"):
             assert f"`{family.name}`" in text, family.name

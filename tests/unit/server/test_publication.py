@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from qed.engine.leaves import Leaves
 from qed.errors import DamagedError
 from qed.server.publication import Publication
 from serving import DEADLINE_S
-from unit.server.test_recent_leaves import SomeLeaves
+from unit.server.test_recent_leaves import some_leaves
 
 
 def root_of(size: int) -> bytes:
@@ -31,12 +32,12 @@ class FakeLog:
     def snapshot_root(self) -> tuple[int, bytes]:
         return self.size, root_of(self.size)
 
-    def recheck(self, stop: int) -> tuple[bytes, SomeLeaves]:
+    def recheck(self, stop: int) -> tuple[bytes, Leaves]:
         if self.damage is not None:
             raise self.damage
         first = self.rechecked[-1] if self.rechecked else 0
         self.rechecked.append(stop)
-        return self.row_root or root_of(stop), SomeLeaves(first, stop)
+        return self.row_root or root_of(stop), some_leaves(first, stop)
 
     def grow(self, events: int = 1) -> None:
         self.size += events
@@ -107,7 +108,10 @@ def test_what_is_new_is_published_and_told() -> None:
             log.grow(2)
             signed.wait()
         assert signed.publication.published.size == 6
-        assert signed.publication.recent.entries(0, 6) == SomeLeaves(0, 6).encode_bundle()
+        assert (
+            signed.publication.recent.read(0, 6).encode_bundle()
+            == some_leaves(0, 6).encode_bundle()
+        )
     assert signed.notes == [b"note of %d" % size for size in (0, 2, 4, 6)]
 
 

@@ -65,6 +65,7 @@ def test_a_first_start_makes_a_key_and_a_log_and_says_so(tmp_path: Path) -> None
         ]
         assert f"data port       http://127.0.0.1:{server.data}" in server.announced
         assert f"metrics port    http://127.0.0.1:{server.metrics}" in server.announced
+        assert server.announced[-1] == f"verifier key    {info['verifier_key']}"
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert server.announced[-2:] == ["stopping: answering what is in flight", "stopped"]
     assert not any(key.read_bytes()[:32].hex() in line for line in server.announced)

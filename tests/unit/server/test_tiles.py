@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from qed.engine.leaves import Leaves
 from qed.server.metrics import Counts
 from qed.server.recent_leaves import RecentLeaves
 from qed.server.tiles import LogTiles, SnapshotPort
@@ -16,7 +17,7 @@ from qed.web.application import Application
 from qed.web.limits import WebLimits
 from qed.web.tiles import Published
 from serving import Reply, ask, serving
-from unit.server.test_recent_leaves import SomeLeaves
+from unit.server.test_recent_leaves import some_leaves
 
 
 @dataclass
@@ -25,9 +26,9 @@ class FakeLog:
 
     reads: list[tuple[int, ...]] = field(default_factory=list)
 
-    def read_leaves(self, first: int, stop: int) -> SomeLeaves:
+    def read_leaves(self, first: int, stop: int) -> Leaves:
         self.reads.append((0, first, stop))
-        return SomeLeaves(first, stop)
+        return some_leaves(first, stop)
 
     def read_nodes(self, level: int, first: int, stop: int) -> bytes:
         self.reads.append((level, first, stop))
@@ -62,20 +63,20 @@ def tiles(log: FakeLog, publication: FakePublication) -> LogTiles:
 
 
 def test_old_leaves_are_made_from_rows(log: FakeLog, tiles: LogTiles) -> None:
-    assert tiles.bundle(1, 256) == SomeLeaves(256, 512).encode_bundle()
-    assert tiles.tile(0, 2, 88) == SomeLeaves(512, 600).hashes()
-    assert tiles.leaf(7) == SomeLeaves(7, 8).leaf(7)
+    assert tiles.bundle(1, 256) == some_leaves(256, 512).encode_bundle()
+    assert tiles.tile(0, 2, 88) == some_leaves(512, 600).hashes()
+    assert tiles.leaf(7) == some_leaves(7, 8).leaf(7)
     assert log.reads == [(0, 256, 512), (0, 512, 600), (0, 7, 8)]
 
 
 def test_recent_leaves_cost_no_reads(
     log: FakeLog, publication: FakePublication, tiles: LogTiles
 ) -> None:
-    publication.recent.add(SomeLeaves(256, 600))
-    assert tiles.bundle(2, 88) == SomeLeaves(512, 600).encode_bundle()
-    assert tiles.tile(0, 1, 256) == SomeLeaves(256, 512).hashes()
+    publication.recent.add(some_leaves(255, 600))
+    assert tiles.bundle(2, 88) == some_leaves(512, 600).encode_bundle()
+    assert tiles.tile(0, 1, 256) == some_leaves(256, 512).hashes()
     assert log.reads == []
-    assert tiles.bundle(0, 256) == SomeLeaves(0, 256).encode_bundle()
+    assert tiles.bundle(0, 256) == some_leaves(0, 256).encode_bundle()
     assert log.reads == [(0, 0, 256)]
 
 
@@ -124,7 +125,7 @@ def test_a_snapshot_is_signed_when_it_is_asked_for(snapshots: Snapshots) -> None
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["cache-control"] == "no-store"
     assert list(json.loads(reply.body)) == ["Snapshot", "Signature"]
-    snapshot = decode_leaf(SomeLeaves(599, 600).leaf(599))
+    snapshot = decode_leaf(some_leaves(599, 600).leaf(599))
     assert json.loads(reply.body)["Snapshot"]["Version"] == snapshot.version == 599
     assert json.loads(reply.body)["Signature"] == "cWVkL3NuYXAvdjEK"
     assert len(snapshots.threads) == 1
