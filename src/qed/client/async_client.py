@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import httpx2
 
@@ -35,10 +35,14 @@ from qed.client.verify_answers import (
     history_root,
     verify_incremental_answer,
     verify_with_snapshots,
+    versions_needed,
 )
 from qed.trees.values import IncrementalProof, MembershipProof, Snapshot
 from qed.version import VERSION
 from qed.wire.topology import InfoValue
+
+if TYPE_CHECKING:
+    from qed.client.published import Published
 
 T = TypeVar("T")
 
@@ -53,13 +57,14 @@ class AsyncClient:
     answer is not about what was asked. After an `UnreachableError` of an addition it is unknown
     whether the log has it; adding again is allowed and gives a second version.
     A client belongs to one event loop, whose tasks may share it. `membership` and `incremental`
-    return proofs *unverified*; the methods that begin with `verify_` do not.
+    return proofs *unverified*; the methods with `verify_` in their names do not.
     """
 
     def __init__(self, config: ClientConfig | None = None) -> None:
         """Keep the settings; nothing is resolved or opened before the first call."""
         self._config = ClientConfig() if config is None else config
         self._endpoints = Endpoints(self._config)
+        self._published: Published | None = None
         # By scheme. Owned by the event loop.
         self._connections: dict[str, httpx2.AsyncClient] = {}
 
@@ -76,6 +81,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close all connections; the client opens new ones when it is used again."""
+        if self._published is not None:
+            await asyncio.to_thread(self._published.close)
         while self._connections:
             await self._connections.popitem()[1].aclose()
 
@@ -135,6 +142,43 @@ class AsyncClient:
         verify_incremental_answer(proof, start=history_root(start), end=history_root(end))
         return proof
 
+    async def get(self, version: int) -> Snapshot:
+        """Return the published snapshot of a version, believed under the pinned key only.
+
+        It is read from `snapshot_store_url` and must lie under a signed checkpoint that extends
+        those seen before. One that is not published yet is waited for within `timeout_s`, then a
+        `NotPublishedError`. Without `key` and `pin` the key that the server shows is trusted.
+        """
+        return (await asyncio.to_thread(self._open_published().snapshots, [version]))[0]
+
+    async def auto_verify_membership(
+        self,
+        *,
+        event: bytes | None = None,
+        digest: bytes | None = None,
+        version: int | None = None,
+    ) -> MembershipProof:
+        """Ask as `membership` does, verify the answer against published snapshots, and return it.
+
+        `exists` of what is returned is then proven, either way. The snapshots come as by `get`,
+        that of the answer's current version too.
+        """
+        proof = await self.membership(event=event, digest=digest, version=version)
+        versions = versions_needed(proof)
+        snapshots = await asyncio.to_thread(self._open_published().snapshots, versions)
+        verify_with_snapshots(
+            proof, snapshots=snapshots, event=event, digest=digest, version=version
+        )
+        return proof
+
+    async def auto_verify_incremental(self, start: int, end: int) -> IncrementalProof:
+        """Ask as `incremental` does, verify the answer against published snapshots, return it."""
+        proof = await self.incremental(start, end)
+        snapshots = await asyncio.to_thread(self._open_published().snapshots, [start, end])
+        first, last = snapshots[0], snapshots[-1]
+        verify_incremental_answer(proof, start=history_root(first), end=history_root(last))
+        return proof
+
     async def info(self) -> dict[str, InfoValue]:
         """Return what the server says about itself."""
         return await self._run(self._endpoints.exchange(calls.build_info()))
@@ -154,6 +198,14 @@ class AsyncClient:
     async def delete_backup(self, backup_id: int) -> None:
         """Delete one backup; NotFoundError when there is none of this id. Management port."""
         await self._run(self._endpoints.exchange_management(calls.build_delete_backup(backup_id)))
+
+    def _open_published(self) -> Published:
+        # Signatures take a library that takes longer to load than an addition does.
+        from qed.client.published import Published  # noqa: PLC0415
+
+        if self._published is None:
+            self._published = Published(self._config)
+        return self._published
 
     async def _run(self, steps: Steps[T]) -> T:
         outcome: Outcome = None

@@ -150,7 +150,7 @@ def build_membership(
     """
     asked = digest_of(event=event, digest=digest)
     if version is not None:
-        _check_version(version)
+        check_version(version)
     body = wire.encode_digest_query(asked, version)
     request = Request("POST", "/proofs/digest-membership", _JSON_BODY, body, BOUNDS.proof_bytes)
     return Call(request, _OK, partial(read_membership, digest=asked, version=version))
@@ -174,7 +174,7 @@ def read_membership(response: Response, digest: bytes, version: int | None) -> M
 
 def build_incremental(start: int, end: int) -> Call[IncrementalProof]:
     """Ask for the proof that the log of version `end` extends that of version `start`."""
-    body = wire.encode_incremental_query(_check_version(start), _check_version(end))
+    body = wire.encode_incremental_query(check_version(start), check_version(end))
     request = Request("POST", "/proofs/incremental", _JSON_BODY, body, BOUNDS.proof_bytes)
     return Call(request, _OK, partial(read_incremental, start=start, end=end))
 
@@ -252,7 +252,8 @@ def _check_digest(digest: bytes) -> bytes:
     return digest
 
 
-def _check_version(version: int) -> int:
+def check_version(version: int) -> int:
+    """Return a version; MalformedError for a number that is none."""
     if isinstance(version, bool) or not 0 <= version <= MAX_U64:
         raise MalformedError(f"{version} is not a version; versions go from 0 to 2^64 - 1")
     return version

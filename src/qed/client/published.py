@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qed.client import pins
+from qed.client.calls import check_version
 from qed.client.config import ClientConfig
 from qed.client.feed import Source, open_source
 from qed.client.trusted import Trusted
@@ -100,7 +101,7 @@ class Published:
             UnavailableError: the source does not answer.
             RequestError: key or pin cannot be read.
         """
-        wanted = sorted(set(versions))
+        wanted = sorted({check_version(version) for version in versions})
         with self._lock:
             source, trusted = self._open()
             try:

@@ -43,6 +43,13 @@ def roots_needed(proof: MembershipProof) -> RootsNeeded:
     return RootsNeeded(current, None if proof.hyper_leaf is None else current)
 
 
+def versions_needed(proof: MembershipProof) -> list[int]:
+    """Return the versions of `roots_needed`, each once; raises as that does."""
+    needed = roots_needed(proof)
+    versions = {needed.hyper_version, needed.history_version}
+    return sorted(version for version in versions if version is not None)
+
+
 def verify_membership_answer(  # noqa: PLR0913 (a question of three parts, and two roots)
     proof: MembershipProof,
     *,
