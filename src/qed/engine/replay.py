@@ -125,6 +125,7 @@ class _Replay:
             self._comparison = Comparison(database)
             cut = self._comparison.boundary
         pending: Future[None] | None = None
+        before: Part | None = None
         # A log of one part has nothing to read meanwhile: no thread is made for it.
         small = self._head.size <= group_rows.PART_EVENTS
         with _Here() if small else ThreadPoolExecutor(1, thread_name_prefix="qed-replay") as kernel:
@@ -139,6 +140,9 @@ class _Replay:
                         return None  # no group ends where it says
                     else:
                         pending = kernel.submit(self._extend, part)
+                        # The snapshot log here, of what the trees have taken in, while they go on.
+                        self._compare(before)
+                        before = part
                     if part.end_version == boundary and verified is not None:
                         pending.result()
                         if not self._agrees(verified):
@@ -147,6 +151,7 @@ class _Replay:
             finally:  # also where a row is damaged: what comes before it is named first
                 if pending is not None:
                     pending.result()
+        self._compare(before)
         self._compare_head()
         if self._comparison is not None:
             self._state.frontier = self._comparison.finish()
@@ -169,10 +174,13 @@ class _Replay:
         found = self._state.hyper.extend(digests, part.counts)
         if found != stored:
             _raise_first_difference(part, found)
-        if self._comparison is not None:
-            self._comparison.extend(digests, part.counts, stored)
         self._state.end_groups(stored)
         self._state.trim()
+
+    def _compare(self, part: Part | None) -> None:
+        """Compare the rows of the snapshot log with groups whose hyper digests are right."""
+        if part is not None and self._comparison is not None:
+            self._comparison.extend(bytes(part.digests), part.counts, bytes(part.hyper_digests))
 
     def _agrees(self, verified: Verified) -> bool:
         """Make the hyper tree of what is here, and return whether `verified` says the same."""
