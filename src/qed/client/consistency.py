@@ -1,5 +1,4 @@
-"""The file that shows offline that a log grew and nothing in it was changed: two checkpoints, and
-the proof that links them.
+"""A file that shows offline that a log grew and nothing before changed: two linked checkpoints.
 
 One line of JSON: `Format`, `Older` and `Newer` (signed notes), `Proof` (RFC 9162, 2.1.4, base64
 each). `docs/receipts.md` specifies it.
@@ -17,7 +16,7 @@ from qed.client.evidence_frame import (
     read_hashes,
     read_text_as_bytes,
 )
-from qed.client.receipts import compare_checkpoints, open_under_policy
+from qed.client.known import Known, open_under_policy
 from qed.errors import MalformedError, NewerFormatError, VerificationError
 from qed.signing.checkpoint import Checkpoint
 from qed.signing.policy import Policy
@@ -89,15 +88,14 @@ def verify_consistency_file(
     consistency = decode_consistency(data)
     older = open_under_policy(consistency.older, policy)
     newer = open_under_policy(consistency.newer, policy)
-    for note in known:
-        compare_checkpoints(consistency.older, older, note, policy)
-        compare_checkpoints(consistency.newer, newer, note, policy)
+    seen = Known(policy, known)
+    seen.take(consistency.older, older)
+    # Two roots of one size are no false proof: somebody signed both.
+    seen.compare(consistency.newer, newer)
     if older.origin != newer.origin:
         raise VerificationError(
             f"the checkpoints are of {older.origin} and {newer.origin}: two logs", step="origin"
         )
-    # Two roots of one size are no false proof: somebody signed both.
-    compare_checkpoints(consistency.newer, newer, consistency.older, policy)
     verify_consistency(older.size, older.root, newer.size, newer.root, consistency.proof)
     return older, newer
 

@@ -7,16 +7,14 @@ of version c (`newest`), or that it is in none up to c (`absent`). The ten steps
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from qed.client.evidence_checkpoints import Equivocation
-from qed.client.evidence_frame import Frame
+from qed.client.known import Known
 from qed.client.receipt_text import KINDS, LOGGED, NEWEST, Receipt, parse_receipt
 from qed.client.verify_answers import history_root, hyper_root, verify_membership_answer
-from qed.errors import ContradictionError, MalformedError, VerificationError
+from qed.errors import MalformedError, VerificationError
 from qed.signing.checkpoint import Checkpoint
 from qed.signing.note import VerifierKey
 from qed.signing.policy import Cosigned, Policy, check_checkpoint, policy_of_key
@@ -45,6 +43,7 @@ class Verified:
         version: of the event: its own for `logged`, its newest for `newest`, None for `absent`.
         size: how many versions the checkpoint covers.
         root: of the snapshot log, as the checkpoint says it.
+        note: the signed checkpoint.
         cosigned: who among the policy's witnesses cosigned the checkpoint, and when.
         not_proven: what a reader could think was proven too, a sentence each.
     """
@@ -56,6 +55,7 @@ class Verified:
     version: int | None
     size: int
     root: bytes
+    note: bytes
     cosigned: tuple[Cosigned, ...]
     not_proven: tuple[str, ...]
 
@@ -108,7 +108,7 @@ def verify_receipt(
     else:
         asked = receipt.answer.key_digest if digest is None else digest
         version = _verify_answer(receipt, receipt.answer, asked)
-    _compare_with_known(receipt.note, checkpoint, known, policy)
+    Known(policy, known).compare(receipt.note, checkpoint)
     # Step 10: what is proven, and what is not.
     return Verified(
         kind=receipt.kind,
@@ -118,6 +118,7 @@ def verify_receipt(
         version=version,
         size=checkpoint.size,
         root=checkpoint.root,
+        note=receipt.note,
         cosigned=cosigned,
         not_proven=_not_proven(receipt.kind, cosigned),
     )
@@ -203,46 +204,6 @@ def _check_siblings(answer: MembershipProof, digest: bytes) -> None:
     wanted = {((key >> height ^ 1) << height, height) for height in range(lowest, HYPER_HEIGHT)}
     exact = lowest >= 0 and answer.hyper.keys() == wanted
     _require(exact, "hyper-path", "its hyper path is not the siblings of the event's digest")
-
-
-def _compare_with_known(
-    note: bytes, checkpoint: Checkpoint, known: Sequence[bytes], policy: Policy
-) -> None:
-    """Raise ContradictionError where the log signed another root for the size of the checkpoint.
-
-    Known notes of other origins or sizes say nothing about this one. One that the log's key has not
-    signed is no knowledge: VerificationError.
-    """
-    for other in known:
-        compare_checkpoints(note, checkpoint, other, policy)
-
-
-def compare_checkpoints(note: bytes, checkpoint: Checkpoint, known: bytes, policy: Policy) -> None:
-    """Compare a checkpoint that was verified with the note of a known one.
-
-    Raises:
-        VerificationError: no log of the policy has signed the known one.
-        ContradictionError: it has another root for the same origin and size.
-    """
-    other = open_under_policy(known, policy)
-    of_one_size = (other.origin, other.size) == (checkpoint.origin, checkpoint.size)
-    if of_one_size and other.root != checkpoint.root:
-        what = f"{checkpoint.origin} signed two roots for size {checkpoint.size}"
-        frame = Frame(checkpoint.origin, what, int(time.time()))
-        raise ContradictionError(
-            f"{what}: {other.root.hex()} is known, {checkpoint.root.hex()} is another",
-            step="known",
-            hint="keep both files: together they show it to anybody",
-            evidence=Equivocation(frame, known, note, None, ()).encode(),
-        )
-
-
-def open_under_policy(note: bytes, policy: Policy) -> Checkpoint:
-    """Return the checkpoint of a note that the key of its origin has signed; no quorum is asked.
-
-    Raises: VerificationError; its step is "note", "origin" or "signature".
-    """
-    return check_checkpoint(Policy(policy.logs), note)[0]
 
 
 def _not_proven(kind: str, cosigned: tuple[Cosigned, ...]) -> tuple[str, ...]:

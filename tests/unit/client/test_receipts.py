@@ -13,9 +13,7 @@ from qed.client.receipt_text import format_receipt
 from qed.client.receipts import (
     MAP_NOT_PROVEN,
     TIME_NOT_PROVEN,
-    compare_checkpoints,
     encode_leaf,
-    open_under_policy,
     verify_receipt,
     verify_under_key,
 )
@@ -349,15 +347,6 @@ def test_a_known_checkpoint_that_nobody_signed_is_no_knowledge():
 
     refuse(OF_EACH["logged"][1], "signature", known=[forged])
     refuse(OF_EACH["logged"][1], "note", known=[b"nothing"])
-
-
-def test_compare_checkpoints_takes_no_side():
-    checkpoint = open_under_policy(LOG.note, POLICY)
-
-    compare_checkpoints(LOG.note, checkpoint, LOG.note, POLICY)
-    other = sign_checkpoint(LOG.signer, 7, bytes(32))
-    with pytest.raises(ContradictionError):
-        compare_checkpoints(LOG.note, checkpoint, other, POLICY)
 
 
 # Costs and twins
