@@ -27,6 +27,7 @@ ENVIRONMENT_PREFIX = "QED"
 COMMANDS = {
     "server": ("qed.cli.server_cmd", "Run a log server."),
     "client": ("qed.cli.client_cmd", "Add events, ask for proofs, and verify them."),
+    "store": ("qed.cli.store_cmd", "Keep an independent copy of what a log signed."),
     "backup": ("qed.cli.backup_cmd", "Make, list and delete backups of a running server."),
     "restore": ("qed.cli.restore_cmd", "Bring a database back from a backup."),
     "check": ("qed.cli.check_cmd", "Recompute every root of a database from its events."),

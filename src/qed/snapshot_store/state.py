@@ -24,7 +24,6 @@ from qed.trees.verify_log import verify_consistency
 Progress = Callable[[int, int], None]
 
 
-
 @dataclass(frozen=True, slots=True)
 class State:
     """A store after its last batch; replaced as a whole, so that every reader sees one instant.

@@ -86,26 +86,27 @@ class Store:
     def create(
         cls,
         path: Path,
-        keys: Sequence[VerifierKey],
+        key: VerifierKey,
         *,
-        held: bool = False,
+        cosigner_keys: Sequence[VerifierKey] = (),
         max_alerts: int = MAX_ALERTS,
     ) -> Self:
-        """Create an empty store for the log of the first key; the directory is made when missing.
+        """Create an empty store for the log with a key; the directory is made when missing.
 
-        Where a database is it is a `ConflictError`. `held` says that the caller has the lock.
+        Where a database is it is a `ConflictError`. Another process has it:
+        `LockedError`.
 
         Stop here: before the rows are synced there is no store, and creating it again finishes it.
         """
         durable.make_directory(path)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(hold(path, held=held))
+            stack.enter_context(_hold(path))
             database = Database.create(path, rows.FAMILIES)
             stack.callback(database.close)
-            database.commit(rows.encode_creation(format_verifier_key(keys[0]), EMPTY_ROOT))
+            database.commit(rows.encode_creation(format_verifier_key(key), EMPTY_ROOT))
             # In tables, the key outlives a write-ahead log that somebody deletes.
             database.flush()
-            store = cls(database, keys, State(), max_alerts)
+            store = cls(database, [key, *cosigner_keys], State(), max_alerts)
             store._lock = stack.pop_all()
         return store
 
@@ -113,15 +114,15 @@ class Store:
     def open(
         cls,
         path: Path,
-        keys: Sequence[VerifierKey] = (),
+        key: VerifierKey | None = None,
         *,
-        held: bool = False,
+        cosigner_keys: Sequence[VerifierKey] = (),
         max_alerts: int = MAX_ALERTS,
         progress: Progress | None = None,
     ) -> Self:
         """Open a store after recomputing every root from its leaves; never create one.
 
-        No store there: `NotFoundError`. Created for another key than the first of those given:
+        No store there: `NotFoundError`. Created for another key than the one given:
         `ConflictError`. Another process has it: `LockedError`. A row that contradicts the others:
         `DamagedError` with its name.
         """
@@ -130,18 +131,18 @@ class Store:
                 f"there is no snapshot store in {path}", hint="check --db-path, or start one there"
             )
         with contextlib.ExitStack() as stack:
-            stack.enter_context(hold(path, held=held))
+            stack.enter_context(_hold(path))
             database = Database.open(path, rows.FAMILIES)
             stack.callback(database.close)
-            key = parse_verifier_key(read_key(database))
-            if keys and keys[0] != key:
+            known = parse_verifier_key(read_key(database))
+            if key not in (None, known):
                 raise ConflictError(
                     f"the snapshot store in {path} is of the log with the key "
-                    f"{format_verifier_key(key)}, not {format_verifier_key(keys[0])}",
+                    f"{format_verifier_key(known)}, not of another one",
                     hint="a store mirrors one log for ever: give another one its own --db-path",
                 )
-            state = verify_rows(database, key, progress)
-            store = cls(database, [key, *keys[1:]], state, max_alerts)
+            state = verify_rows(database, known, progress)
+            store = cls(database, [known, *cosigner_keys], state, max_alerts)
             store._lock = stack.pop_all()
         return store
 
@@ -149,6 +150,11 @@ class Store:
     def count(self) -> int:
         """How many snapshots there are."""
         return self._state.size
+
+    @property
+    def root(self) -> bytes:
+        """The root over all snapshots."""
+        return self._state.root
 
     @property
     def conflicts(self) -> int:
@@ -299,11 +305,8 @@ class Store:
 
 
 @contextlib.contextmanager
-def hold(path: Path, *, held: bool = False) -> Iterator[None]:
-    """Hold a store's directory unless the caller does; a refusal names the process that has it."""
-    if held:
-        yield
-        return
+def _hold(path: Path) -> Iterator[None]:
+    """Hold a store's directory; a refusal names the process that has it."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(durable.lock_directory(path, exclusive=True))

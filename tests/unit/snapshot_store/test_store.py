@@ -27,18 +27,18 @@ from qed.wire.batches import Batch
 from signed_log import SignedLog
 
 LOG = SignedLog(700)
-KEYS = [LOG.key]
+KEY = LOG.key
 
 
 @pytest.fixture
 def store(tmp_path):
-    with Store.create(tmp_path / "store", KEYS) as found:
+    with Store.create(tmp_path / "store", KEY) as found:
         yield found
 
 
 def reopened(store):
     store.close()
-    return Store.open(store.path, KEYS)
+    return Store.open(store.path, KEY)
 
 
 def check_holds(store, size, published):
@@ -273,7 +273,7 @@ def test_alerts_are_kept_in_their_order(store):
 
 
 def test_posted_alerts_leave_room_for_the_stores_own(tmp_path):
-    with Store.create(tmp_path / "s", KEYS, max_alerts=1) as store:
+    with Store.create(tmp_path / "s", KEY, max_alerts=1) as store:
         store.add_alert(b"one")
         with pytest.raises(BusyError, match="drops none"):
             store.add_alert(b"two")
@@ -287,15 +287,15 @@ def test_create_is_not_open_and_one_process_has_it(tmp_path):
     path = tmp_path / "store"
     with pytest.raises(NotFoundError):
         Store.open(path)
-    with Store.create(path, KEYS):
+    with Store.create(path, KEY):
         with pytest.raises(LockedError):
             Store.open(path)
         with pytest.raises(LockedError):
-            Store.create(path, KEYS)
+            Store.create(path, KEY)
     with pytest.raises(ConflictError):
-        Store.create(path, KEYS)
+        Store.create(path, KEY)
     with pytest.raises(ConflictError, match="is of the log with the key"):
-        Store.open(path, [OTHER_KEY.key])
+        Store.open(path, OTHER_KEY.key)
     with Store.open(path) as store:
         assert store.key == LOG.key
 
