@@ -67,16 +67,7 @@ class Cosigner:
 
     def __post_init__(self) -> None:
         """Refuse a name that no cosignature can carry."""
-        size_bytes = len(self.name.encode("utf-8", "surrogatepass"))
-        if (
-            not is_key_name(self.name)
-            or size_bytes > NAME_LIMIT_BYTES
-            or self.name.startswith(RESERVED)
-        ):
-            raise MalformedError(
-                f"{self.name!r} cannot be the name of a cosigner: at most {NAME_LIMIT_BYTES} bytes "
-                "without spaces, '+' or control characters, not beginning with 'qed/'"
-            )
+        check_cosigner_name(self.name)
 
     @property
     def verifier_key(self) -> VerifierKey:
@@ -100,6 +91,16 @@ class OpenedCosignerKey:
 
 
 # Cosignatures
+
+
+def check_cosigner_name(name: str) -> str:
+    """Return a name that a cosigner can have; MalformedError for any other text."""
+    if not is_key_name(name) or len(name.encode()) > NAME_LIMIT_BYTES or name.startswith(RESERVED):
+        raise MalformedError(
+            f"{name!r} cannot be the name of a cosigner: at most {NAME_LIMIT_BYTES} bytes "
+            "without spaces, '+' or control characters, not beginning with 'qed/'"
+        )
+    return name
 
 
 def cosign(
