@@ -1,7 +1,7 @@
 """Plans beside the state, also on top of one another."""
 
 from harness import event, events
-from model import Model
+from model import Model, snapshot_leaf, snapshot_log_root
 from qed.engine.group import Plan, plan_group
 from qed.engine.state import State, empty_head
 
@@ -27,6 +27,8 @@ def assert_judged(made: Plan, model: Model, digests: list[bytes]) -> None:
     assert made.head.size == len(model.digests)
     assert made.head.sequence == sequence
     assert made.head.log_id == b"i" * 16
+    leaves = list(map(snapshot_leaf, model.snapshots))
+    assert (made.frontier.size, made.frontier.root) == (len(leaves), snapshot_log_root(leaves))
 
 
 def test_a_plan_is_what_the_model_adds() -> None:
@@ -54,6 +56,7 @@ def test_a_dropped_plan_leaves_no_trace() -> None:
     state.accept(plan(state, events(0, 5)))
     first = plan(state, events(5, 9))
     second = plan(state, events(9, 12), first)
+    assert second.frontier.size == 12
     del first, second
     again = plan(state, events(20, 22))
     state.accept(again)
@@ -85,3 +88,19 @@ def test_the_rows_of_a_plan() -> None:
         ("default", b"snapshots"),
     ]
     assert puts[0][2] == b"".join(events(2, 5))
+
+
+def test_a_plan_on_a_plan_keeps_the_nodes_that_it_completes() -> None:
+    state, model = empty_state(), Model()
+    first = plan(state, events(0, 255))
+    second = plan(state, events(255, 260), first)
+    assert first.nodes == []
+    (node,) = second.nodes
+    model.add(events(0, 255))
+    model.add(events(255, 260))
+    expected = snapshot_log_root([snapshot_leaf(each) for each in model.snapshots[:256]])
+    assert node == (1, 0, expected)
+    assert ("default", b"node\x01" + bytes(8), expected) in second.puts()
+    state.accept(first)
+    state.accept(second)
+    assert state.frontier == second.frontier

@@ -15,7 +15,7 @@ from harness import event, events
 from model import Model
 from qed.database import Database
 from qed.engine import group_rows, rows
-from qed.engine.group_rows import read_digests, read_groups
+from qed.engine.group_rows import read_digests
 from qed.engine.log import Log
 from qed.engine.replay import Verified, read_meta, replay
 from qed.engine.state import State, empty_head
@@ -71,12 +71,6 @@ def sentence_of_opening(path: Path) -> str:
         Log.open(path)
     assert "qed restore" in damage.value.hint
     return str(damage.value)
-
-
-def test_groups_come_in_order(database) -> None:
-    groups = list(read_groups(database))
-    assert [group.digests for group in groups] == [b"".join(digests) for digests in GROUPS]
-    assert [group.first_version for group in groups] == [0, 2, 3, 6]
 
 
 def test_replay_leads_to_the_model(database) -> None:
@@ -262,13 +256,6 @@ def test_an_earlier_difference_is_named_before_a_later_gap(path, monkeypatch) ->
     put_row(path, "ends", u64(2), bytes(32))
     remove_row(path, "ends", u64(6))
     assert sentence_of_opening(path).startswith("the row ends/2 has the hyper digest 0000")
-
-
-def test_digests_are_read_back_by_version(database) -> None:
-    everything = [digest for digests in GROUPS for digest in digests]
-    for first in range(7):
-        for stop in range(first + 1, 8):
-            assert read_digests(database, first, stop) == b"".join(everything[first:stop])
 
 
 def test_a_version_without_a_row_is_damage(path) -> None:

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from qed.engine import rows
-from qed.engine.rows import Head, Identity, StoredGroup
+from qed.engine.rows import Head, Identity, Mark, StoredGroup
 from qed.errors import DamagedError, NewerFormatError
 from qed.trees.values import NO_VERSION
 
@@ -53,6 +53,31 @@ def test_the_rows_of_a_group_come_back() -> None:
     assert head_put == ("default", b"head", rows.encode_head(HEAD))
     group = rows.decode_group(log_put[1:], end_put[1:])
     assert group == StoredGroup(3, 5, b"a" * 32 + b"b" * 32, b"y" * 32)
+
+
+def test_the_rows_of_the_snapshot_log_come_back() -> None:
+    nodes = [(1, 258, b"n" * 32), (2, 1, b"m" * 32)]
+    *node_puts, mark_put = rows.encode_snapshots(Mark(5, b"r" * 32), nodes)
+    assert node_puts == [
+        ("default", b"node\x01" + u64(258), b"n" * 32),
+        ("default", b"node\x02" + u64(1), b"m" * 32),
+    ]
+    assert mark_put == ("default", b"snapshots", b"\x00\x01" + u64(5) + b"r" * 32)
+    assert rows.decode_snapshots(mark_put[2]) == Mark(5, b"r" * 32)
+    assert rows.name_node(2, 1) == "default/node/2/1"
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"\x00\x02", b"\x00\x00" + bytes(40), b"\xff\xff" + bytes(9)]
+)
+def test_a_snapshot_log_of_another_format_is_as_good_as_none(value) -> None:
+    assert rows.decode_snapshots(value) is None
+
+
+@pytest.mark.parametrize("value", [b"", b"\x00", b"\x00\x01", b"\x00\x01" + bytes(39)])
+def test_a_row_that_says_no_size_is_damage(value) -> None:
+    with pytest.raises(DamagedError, match="the row default/snapshots has"):
+        rows.decode_snapshots(value)
 
 
 def test_the_format_of_today_is_read() -> None:

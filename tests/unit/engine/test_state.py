@@ -56,6 +56,17 @@ def test_a_plan_cannot_be_accepted_twice() -> None:
     assert state.head.size == 1
 
 
+def test_who_follows_the_log_is_told_after_each_group() -> None:
+    state = empty_state()
+    assert not state.changed.is_set()
+    state.accept(state.plan(event(0)))
+    assert state.changed.is_set()
+    assert state.frontier.size == state.head.size == 1
+    state.changed.clear()
+    state.accept(state.plan(event(1)))
+    assert state.changed.is_set()
+
+
 def test_the_ends_are_counted_in_order() -> None:
     state = empty_state()
     state.end_groups(b"a" * 32)
