@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
-from qed.cli import values
+from qed.cli import paths, values
 from qed.cli.groups import Inherited, inherited, shared
 from qed.client.config import ClientConfig
 from qed.client.sync_client import Client
+from qed.errors import ContradictionError
 
 
 def client_flags() -> list[Inherited]:
@@ -27,7 +30,7 @@ def client_flags() -> list[Inherited]:
             "--snapshot-store-url",
             type=values.URL,
             default="http://127.0.0.1:8888",
-            help="The snapshot store; not contacted before something is asked of it.",
+            help="Where published snapshots are read; not contacted before one is needed.",
         ),
         shared(
             "--insecure",
@@ -53,6 +56,33 @@ def client_flags() -> list[Inherited]:
             help="How often a call is repeated where that cannot add an event twice.",
         ),
         *_topology_flags(),
+    ]
+
+
+def trust_flags() -> list[Inherited]:
+    """Return the flags that say where published snapshots are read and by which key."""
+    return [
+        shared(
+            "--key",
+            type=values.TEXT,
+            metavar="VKEY|FILE",
+            default=None,
+            help="The log's verifier key, or a file that holds it.",
+        ),
+        shared(
+            "--pin",
+            type=values.PATH,
+            metavar="FILE",
+            default=None,
+            show_default="$XDG_DATA_HOME/qed/pins/<host>_<port>.json",
+            help="Where the key and the newest checkpoint seen are remembered.",
+        ),
+        shared(
+            "--from-server",
+            type=values.BOOL,
+            default=False,
+            help="Read published snapshots from the log server instead of a store.",
+        ),
     ]
 
 
@@ -111,9 +141,43 @@ def config_fields(flags: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_client(ctx: click.Context) -> Client:
-    """Return a client as the flags of `qed client` describe it; close it by leaving its block."""
-    return Client(ClientConfig(**config_fields(inherited(ctx))))
+@contextlib.contextmanager
+def open_client(ctx: click.Context, *, pinned: bool = False) -> Iterator[Client]:
+    """Give a client as the flags of `qed client` describe it, closed behind the block.
+
+    `pinned` is for what verifies published snapshots: it looks at `trust_flags` and finds the pin.
+    The evidence of a contradiction is written before the error goes on, and its hint says where.
+    """
+    flags = inherited(ctx)
+    fields = config_fields(flags)
+    if pinned:
+        fields |= _trust_fields(flags, fields["endpoints"])
+    with Client(ClientConfig(**fields)) as client:
+        try:
+            yield client
+        except ContradictionError as error:
+            _keep_evidence(error)
+            raise
+
+
+def _trust_fields(flags: dict[str, Any], endpoints: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a ClientConfig that `trust_flags` say."""
+    if not endpoints:
+        return {}  # which the configuration refuses
+    pin = flags["pin"] or paths.default_pin_path(endpoints[0])
+    fields = {"key": flags["key"] or "", "pin": str(pin)}
+    if flags["from_server"]:
+        fields["snapshot_store_url"] = endpoints[0]
+    return fields
+
+
+def _keep_evidence(error: ContradictionError) -> None:
+    """Write what shows a contradiction, and say in its hint where it is."""
+    if error.evidence:
+        from qed.client.evidence import write_evidence  # noqa: PLC0415 - hardly ever needed
+
+        path = write_evidence(paths.evidence_directory(), error.evidence)
+        error.hint = f"the evidence is in {path}; anybody checks it with the log's key: qed verify"
 
 
 def open_management_client(ctx: click.Context) -> Client:
@@ -135,11 +199,10 @@ def refuse_unverified_digests(ctx: click.Context, *names: str) -> None:
         raise click.UsageError(f"{' and '.join(spelled)} only with --verify", ctx)
 
 
-def refuse_auto_verify(ctx: click.Context, *, asked: bool) -> None:
-    """Refuse `--auto-verify`: it reads snapshots from a store, which this version does not have."""
-    if asked:
+def refuse_two_ways_to_verify(ctx: click.Context) -> None:
+    """Refuse `--verify` and `--auto-verify` together: the digests come from one place."""
+    if ctx.params["verify"] and ctx.params["auto_verify"]:
         raise click.UsageError(
-            "--auto-verify needs a snapshot store, which this version of qed does not have;"
-            " use --verify with the digests that adding printed",
+            "--verify takes digests that you bring, --auto-verify published ones: say one of them",
             ctx,
         )

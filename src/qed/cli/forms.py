@@ -17,8 +17,17 @@ GIB = 1024**3
 
 def format_snapshot(snapshot: Snapshot) -> str:
     """Return what `client add` prints."""
+    return _format_snapshot("Received", snapshot)
+
+
+def format_published(snapshot: Snapshot) -> str:
+    """Return what `client get` prints."""
+    return _format_snapshot("Retrieved", snapshot)
+
+
+def _format_snapshot(how: str, snapshot: Snapshot) -> str:
     return (
-        "\nReceived snapshot with values:\n\n"
+        f"\n{how} snapshot with values:\n\n"
         f"    EventDigest: {snapshot.event_digest.hex()}\n"
         f"    HyperDigest: {snapshot.hyper_digest.hex()}\n"
         f"    HistoryDigest: {snapshot.history_digest.hex()}\n"
@@ -74,6 +83,20 @@ def format_membership_check(
         f"    HistoryDigest: {history_digest.hex()}\n"
         f"    Version: {version}\n"
     )
+
+
+def format_auto_membership_check(event_digest: bytes, version: int) -> str:
+    """Return what `--auto-verify` prints before its verdict."""
+    return (
+        "\nAuto-Verifying event with:\n\n"
+        f"    EventDigest: {event_digest.hex()}\n"
+        f"    Version: {version}\n"
+    )
+
+
+def format_auto_incremental_check(start: int, end: int) -> str:
+    """Return what `--auto-verify` of an incremental proof prints before its verdict."""
+    return f"\nAuto-Verifying event with:\n\n    Start: {start}\n    End: {end}\n"
 
 
 def format_verdict(*, good: bool) -> str:

@@ -21,6 +21,18 @@ def default_db_path() -> Path:
     return data_home() / "db"
 
 
+def default_pin_path(endpoint: str) -> Path:
+    """Return the pin of the log that is served at an endpoint, without `--pin`."""
+    from qed.client.pins import pin_name  # noqa: PLC0415 - only commands that verify signatures
+
+    return data_home() / "pins" / pin_name(endpoint)
+
+
+def evidence_directory() -> Path:
+    """Return where client commands keep what shows a contradiction."""
+    return data_home() / "evidence"
+
+
 def default_dev_path() -> Path:
     """Return the directory of `qed dev` without `--path`."""
     return data_home() / "dev"

@@ -6,17 +6,21 @@ verdict is told. Used with a server's answer at hand, and by `qed verify` with a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import click
 
 from qed.cli import forms, output
-from qed.client.saved import SavedIncremental, SavedMembership, verify_saved
-from qed.client.verify_answers import roots_needed
+from qed.client.saved import SavedIncremental, SavedMembership, SavedProof, verify_saved
+from qed.client.verify_answers import roots_needed, versions_needed
 from qed.errors import VerificationError
+from qed.trees.values import Snapshot
 
 AskDigest = Callable[[str, str], bytes]
 """Get a digest that was not given: from the prompt for it and the flag that would give it."""
+
+Fetch = Callable[[int], Snapshot]
+"""Get the published snapshot of a version."""
 
 
 def check_membership(
@@ -76,6 +80,36 @@ def check_incremental(
         _tell(ctx, form, _refuse_two_roots)
     digests = {saved.start: start_digest, saved.end: end_digest}
     _tell(ctx, form, lambda: verify_saved(saved, history_digests=digests))
+
+
+def auto_check_membership(ctx: click.Context, saved: SavedMembership, fetch: Fetch) -> None:
+    """Verify an answer for or against an event with published snapshots, and tell the verdict.
+
+    Raises: VerificationError after `Verify: KO` has been printed; NotProvenError for an empty log;
+    NotPublishedError without a verdict.
+    """
+    versions = versions_needed(saved.proof)
+    form = forms.format_auto_membership_check(saved.digest, saved.proof.query_version)
+    _tell(ctx, form, lambda: _judge(saved, versions, fetch))
+
+
+def auto_check_incremental(ctx: click.Context, saved: SavedIncremental, fetch: Fetch) -> None:
+    """Verify that one version extends another with published snapshots, and tell the verdict.
+
+    Raises: VerificationError after `Verify: KO` has been printed; NotPublishedError without one.
+    """
+    form = forms.format_auto_incremental_check(saved.start, saved.end)
+    _tell(ctx, form, lambda: _judge(saved, [saved.start, saved.end], fetch))
+
+
+def _judge(saved: SavedProof, versions: Iterable[int], fetch: Fetch) -> None:
+    # The newest first: where it has to be waited for, its checkpoint covers the others too.
+    snapshots = [fetch(version) for version in sorted(set(versions), reverse=True)]
+    verify_saved(
+        saved,
+        hyper_digests={one.version: one.hyper_digest for one in snapshots},
+        history_digests={one.version: one.history_digest for one in snapshots},
+    )
 
 
 def _refuse_two_roots() -> None:
