@@ -51,7 +51,8 @@ KINDS = {
     "stalled": "look at the server's log: it takes events and publishes nothing, so nobody can"
     " prove that they are there",
     "silence": "see whether the process runs and can be reached: nobody watches what is not served",
-    "lag": "see why the store falls behind: the publisher's log and metrics, the store's disk",
+    "lag": "see why it falls behind: for a store its disk and the publisher's log and metrics, for"
+    " a server its own log",
 }
 
 

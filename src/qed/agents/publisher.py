@@ -67,19 +67,23 @@ class FeedWork:
 
     def step(self) -> float | None:
         """Wait for one checkpoint, verify it and show it."""
-        once = self._station.config.once
+        once, asked_s = self._station.config.once, time.monotonic()
         source = self._sources[self._turn % len(self._sources)]
         try:
-            self._read(source, 0 if once or self._head.newest is None else WAIT_S)
+            news = self._read(source, 0 if once or self._head.newest is None else WAIT_S)
         except UnavailableError:
             self._turn += 1
             raise
         finally:
             if once:
                 self._head.close()
-        return None if once else 0
+        if once:
+            return None
+        # A mirror does not wait for news, so we do.
+        return 0 if news else max(0.0, WAIT_S - (time.monotonic() - asked_s))
 
-    def _read(self, source: Source, wait_s: float) -> None:
+    def _read(self, source: Source, wait_s: float) -> bool:
+        """Return whether the checkpoint that a source serves is a new one, verified and shown."""
         trusted = self._trusted = self._trusted or self._trust.open(source)
         known = trusted.note
         after = trusted.size if wait_s else None
@@ -93,8 +97,10 @@ class FeedWork:
         checkpoint = claims.judge(self._station, trusted, source, note)
         self._trust.keep(trusted, known)
         # Stop here: it is verified again after the next start, and shown then.
-        if self._head.newest is None or trusted.note != known:
-            self._head.show(Shown(checkpoint, trusted.note, source.name))
+        if self._head.newest is not None and trusted.note == known:
+            return False
+        self._head.show(Shown(checkpoint, trusted.note, source.name))
+        return True
 
 
 class StoreWork:
