@@ -1,4 +1,4 @@
-"""What this machine makes of a log: kernel, engine, opening and backups, verification, HTTP.
+"""What this machine makes of a log: kernel, engine, opening and backups, verification, HTTP, store.
 
     make bench                                        some minutes
     make bench-large                                  up to 10^7 events: 15 minutes, 3 GB of disk
@@ -22,6 +22,7 @@ import bench_http
 import bench_kernel
 import bench_lifecycle
 import bench_offline
+import bench_store
 import figures as tables
 from context import Context
 from figures import Figure
@@ -32,7 +33,14 @@ from qed.trees import kernel
 
 BENCHMARKS: dict[str, ModuleType] = {
     module.NAME: module
-    for module in (bench_kernel, bench_engine, bench_lifecycle, bench_offline, bench_http)
+    for module in (
+        bench_kernel,
+        bench_engine,
+        bench_lifecycle,
+        bench_offline,
+        bench_http,
+        bench_store,
+    )
 }
 SIZES = (10_000, 100_000, 1_000_000)
 LARGE_SIZES = (*SIZES, 10_000_000)

@@ -1,4 +1,4 @@
-"""The installed `qed server start` on a database, its syncs counted, and a load put on it."""
+"""The installed `qed server start`, or the store, its syncs counted, and a load put on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,17 +50,26 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(path: Path, counter: SyncCounter) -> Iterator[Server]:
-    """Run the server on a database, a new one if there is none, until the end of the block."""
-    ports = _free_ports(3)
+def serve(
+    path: Path,
+    counter: SyncCounter,
+    *,
+    program: str = "server",
+    names: Sequence[str] = ("http", "mgmt", "metrics"),
+    words: Sequence[str] = (),
+) -> Iterator[Server]:
+    """Run the server on a database, a new one if there is none, until the end of the block.
+
+    Another program with these ports and more words on its command line is run in the same way.
+    """
+    ports = _free_ports(len(names))
     command = os.environ.get("QED_COMMAND", str(Path(sys.executable).with_name("qed")))
-    names = ("http", "mgmt", "metrics")
     listen = [f"--{name}-addr=127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)]
     log = path.with_name(f"{path.name}.output")
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [command, "server", "start", *listen, "--db-path", str(path), "--log", "warn"],
+            [command, program, "start", *listen, *words, "--db-path", str(path), "--log", "warn"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
