@@ -15,6 +15,7 @@ from fault.log_operations import (
     OpenLog,
 )
 from fault.restore_operations import RestoreFresh, RestoreOver, RestoreServed, SwapAtStart
+from fault.store_operations import CreateStore, StoreAppend, StoreConflict, StoreOpen
 from fault.trial import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -37,5 +38,9 @@ OPERATIONS: dict[str, Operation] = {
         RestoreFresh(),
         RestoreServed(),
         SwapAtStart(),
+        CreateStore(),
+        StoreOpen(),
+        StoreAppend(),
+        StoreConflict(),
     )
 }

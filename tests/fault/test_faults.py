@@ -31,6 +31,7 @@ OTHERS = [
         "backup-delete",
     ),
     *("rebuild-index", "make-key"),
+    *("store-create", "store-open", "store-append", "store-conflict"),
     *("restore-over", "restore-fresh", "restore-served", "swap-at-start"),
 ]
 SAMPLE = 60
