@@ -43,6 +43,7 @@ from qed.wire.topology import InfoValue
 
 if TYPE_CHECKING:
     from qed.client.published import Published
+    from qed.client.request_receipt import FreshReceipt
 
 T = TypeVar("T")
 
@@ -178,6 +179,47 @@ class AsyncClient:
         first, last = snapshots[0], snapshots[-1]
         verify_incremental_answer(proof, start=history_root(first), end=history_root(last))
         return proof
+
+    async def receipt(
+        self,
+        *,
+        event: bytes | None = None,
+        digest: bytes | None = None,
+        kind: str = "logged",
+        version: int | None = None,
+    ) -> FreshReceipt:
+        """Return a receipt of an event, verified: a file that shows others offline what it says.
+
+        The kinds are `logged` (of `version`, or the newest one), `newest` and `absent`, both as of
+        now. The log is read as by `get`; `NotProvenError` where the log says the opposite.
+        """
+        # It needs what `get` needs, and is loaded as late.
+        from qed.client.request_receipt import finish_receipt, needs_answer  # noqa: PLC0415
+
+        asked = calls.digest_of(event=event, digest=digest)
+        answer = await self.membership(digest=asked) if needs_answer(kind, version) else None
+        return await asyncio.to_thread(
+            finish_receipt,
+            self._open_published(),
+            answer,
+            digest=asked,
+            kind=kind,
+            version=version,
+        )
+
+    async def checkpoint(self) -> bytes:
+        """Return the newest signed checkpoint of the published log, verified as by `get`."""
+        return await asyncio.to_thread(self._open_published().checkpoint)
+
+    async def consistency(self, older: bytes) -> bytes:
+        """Return a file that shows that the newest checkpoint's log begins with an older one's.
+
+        `older` is a signed note; one that the newest excludes is a `ContradictionError`.
+        """
+        from qed.client.consistency import Consistency, encode_consistency  # noqa: PLC0415
+
+        newest, proof = await asyncio.to_thread(self._open_published().growth, older)
+        return encode_consistency(Consistency(older, newest, proof))
 
     async def info(self) -> dict[str, InfoValue]:
         """Return what the server says about itself."""

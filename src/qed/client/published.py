@@ -32,7 +32,7 @@ from qed.errors import (
 from qed.signing.checkpoint import Checkpoint
 from qed.signing.note import VerifierKey, format_verifier_key, parse_verifier_key
 from qed.trees.snapshot_log import TILE_HASHES
-from qed.trees.tiles import ENTRIES, tile_width
+from qed.trees.tiles import ENTRIES, prove_consistency, tile_width
 from qed.trees.values import Snapshot
 
 _LOG = logging.getLogger(__name__)
@@ -120,6 +120,21 @@ class Published:
             source, trusted = self._open()
             self._cover(source, trusted, 0)
             return trusted.note
+
+    def growth(self, older: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+        """Return the newest signed note, and the proof that its log begins with an older note's.
+
+        Both are verified and the newest is remembered, as by `checkpoint`; raises as `prove`, a
+        `ContradictionError` too where the older one is signed and excluded.
+        """
+        with self._lock:
+            source, trusted = self._open()
+            self._cover(source, trusted, trusted.read(older).size)
+            size = trusted.compare(older, source.read_nodes).size
+            proof = prove_consistency(
+                lambda nodes: source.read_nodes(nodes, trusted.size), size, trusted.size
+            )
+            return trusted.note, tuple(proof)
 
     @property
     def key(self) -> VerifierKey:

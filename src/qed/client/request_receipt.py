@@ -8,7 +8,7 @@ its path. Neither is believed: the ten steps of `receipts` judge the result.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from qed.client.feed import Source
 from qed.client.published import Proven, wait_for_size
@@ -42,37 +42,11 @@ class Publisher(Protocol):
         """Return the snapshots of versions with their proofs; waits for a checkpoint over them."""
 
 
-def request_published_receipt(
-    published: Publisher,
-    client: Asker,
-    *,
-    digest: bytes,
-    kind: str = LOGGED,
-    version: int | None = None,
-) -> tuple[bytes, Verified]:
-    """Return the bytes of a receipt, and what it proves.
+class FreshReceipt(NamedTuple):
+    """The bytes of a receipt's file, and what it was found to prove."""
 
-    Args:
-        published: where the log is read, with its key; says how long it waits for a checkpoint.
-        client: who answers membership queries.
-        digest: of the event.
-        kind: "logged", "newest" or "absent".
-        version: which version of the event a `logged` receipt is for; the newest one without. The
-            other kinds are as of now and take none.
-
-    Raises:
-        NotProvenError: the log says the opposite (nothing of that is verified), or is empty.
-        NotPublishedError: no checkpoint covered the version in time.
-        VerificationError: what was answered does not hold.
-        ContradictionError: the log contradicts the checkpoint that is trusted.
-        RequestError, UnavailableError: as the server answers.
-    """
-    return _request(
-        lambda version: published.prove([version])[version],
-        client,
-        published.key,
-        (digest, kind, version),
-    )
+    data: bytes
+    verified: Verified
 
 
 def request_receipt(  # noqa: PLR0913 (whom to ask, what is trusted, and a question of three parts)
@@ -84,18 +58,64 @@ def request_receipt(  # noqa: PLR0913 (whom to ask, what is trusted, and a quest
     kind: str = LOGGED,
     version: int | None = None,
     timeout_s: float | None = 10.0,
-) -> tuple[bytes, Verified]:
-    """Return the bytes of a receipt, and what it proves, from a source that the caller holds.
+) -> FreshReceipt:
+    """Return a receipt, verified, of a log that is read where the caller says.
 
-    `trusted` is extended by the checkpoint that covers the version, which is waited for.
-    Raises: as `request_published_receipt`.
+    Args:
+        source: who serves the published log.
+        client: who answers membership queries.
+        trusted: the log's key and what is known of it; extended by the receipt's checkpoint.
+        digest: of the event.
+        kind: "logged", "newest" or "absent".
+        version: which version of the event a `logged` receipt is for; the newest one without. The
+            other kinds are as of now and take none.
+        timeout_s: how long to wait for a checkpoint that covers the version; None is no bound.
+
+    Raises:
+        NotProvenError: the log says the opposite (nothing of that is verified), or is empty.
+        NotPublishedError: no checkpoint covered the version in time.
+        VerificationError: what was answered does not hold.
+        ContradictionError: the log contradicts the checkpoint that is trusted.
+        RequestError, UnavailableError: as the server answers.
     """
 
     def prove(version: int) -> Proven:
         wait_for_size(source, trusted, version + 1, timeout_s=timeout_s)
         return prove_version(source, trusted, version)
 
-    return _request(prove, client, trusted.key, (digest, kind, version))
+    answer = client.membership(digest=digest) if needs_answer(kind, version) else None
+    return _finish(prove, trusted.key, digest, (kind, version), answer)
+
+
+def finish_receipt(
+    published: Publisher,
+    answer: MembershipProof | None,
+    *,
+    digest: bytes,
+    kind: str = LOGGED,
+    version: int | None = None,
+) -> FreshReceipt:
+    """Return a receipt, verified, whose question was asked already where `needs_answer` says so.
+
+    `published` is where the log is read, with its key; it says how long it waits for a checkpoint.
+    Raises: as `request_receipt`.
+    """
+    return _finish(
+        lambda at: published.prove([at])[at], published.key, digest, (kind, version), answer
+    )
+
+
+def needs_answer(kind: str, version: int | None) -> bool:
+    """Return whether the server is to be asked about the digest, as of now.
+
+    Raises:
+        MalformedError: no kind, or a version for one that is as of now.
+    """
+    if kind not in KINDS:
+        raise MalformedError(f"the kind {kind[:64]!r} is none of {', '.join(KINDS)}")
+    if version is not None and kind != LOGGED:
+        raise MalformedError(f"a receipt of the kind {kind} is as of now: leave the version out")
+    return version is None
 
 
 def prove_version(source: Source, trusted: Trusted, version: int) -> Proven:
@@ -131,29 +151,28 @@ def make_receipt(
     )
 
 
-def _request(
+def _finish(
     prove: Callable[[int], Proven],
-    client: Asker,
     key: VerifierKey,
-    question: tuple[bytes, str, int | None],
-) -> tuple[bytes, Verified]:
-    digest, kind, version = question
-    if kind not in KINDS:
-        raise MalformedError(f"the kind {kind[:64]!r} is none of {', '.join(KINDS)}")
-    if version is not None and kind != LOGGED:
-        raise MalformedError(f"a receipt of the kind {kind} is as of now: leave the version out")
-    answer = None
-    if version is None:
-        answer = _ask(client, digest, kind)
+    digest: bytes,
+    question: tuple[str, int | None],
+    answer: MembershipProof | None,
+) -> FreshReceipt:
+    kind, version = question
+    if needs_answer(kind, version):
+        if answer is None:
+            raise AssertionError("the question was not asked")
+        _check_answer(answer, kind)
         version = answer.actual_version if kind == LOGGED else answer.current_version
+    if version is None:
+        raise AssertionError("a receipt without an answer is of a version")
     data = make_receipt(prove(version), kind=kind, answer=None if kind == LOGGED else answer)
     # The log's answer and its leaf are claims until here.
-    return data, verify_under_key(data, key, digest=digest, kind=kind)
+    return FreshReceipt(data, verify_under_key(data, key, digest=digest, kind=kind))
 
 
-def _ask(client: Asker, digest: bytes, kind: str) -> MembershipProof:
-    """Return the answer as of now, which must be one that a receipt of the kind can be made of."""
-    answer = client.membership(digest=digest)
+def _check_answer(answer: MembershipProof, kind: str) -> None:
+    """Return if an answer as of now is one that a receipt of the kind can be made of."""
     if answer.current_version == NO_VERSION:
         raise NotProvenError(
             "the log is empty, so it has no receipt",
@@ -173,4 +192,3 @@ def _ask(client: Asker, digest: bytes, kind: str) -> MembershipProof:
             "the log says that the event is not in it",
             hint=f"ask for a receipt of the kind {ABSENT}, which proves that",
         )
-    return answer

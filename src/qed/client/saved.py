@@ -130,7 +130,12 @@ def decode_saved_answer(data: bytes) -> Answer:
 
 
 def write_saved(path: Path, saved: SavedProof) -> None:
-    """Write a proof into a file; at every instant the old content or the new one is there.
+    """Write a proof into a file, as `write_proof_file` does."""
+    write_proof_file(path, encode_saved(saved))
+
+
+def write_proof_file(path: Path, data: bytes) -> None:
+    """Write a file of any kind of proof; at every instant the old content or the new one is there.
 
     A link is followed. Something else than a file under the name is a ConflictError: the rename
     would put a file in the place of a device.
@@ -140,7 +145,7 @@ def write_saved(path: Path, saved: SavedProof) -> None:
         in_the_way = path.exists() and not path.is_file()
     if in_the_way:
         raise ConflictError(f"{path} is in the way: it is not a file")
-    write_file(target, encode_saved(saved))
+    write_file(target, data)
 
 
 def read_saved(path: Path) -> SavedProof:

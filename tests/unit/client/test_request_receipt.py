@@ -14,9 +14,9 @@ from qed.client.published import Proven, Published
 from qed.client.receipt_text import parse_receipt
 from qed.client.receipts import verify_under_key
 from qed.client.request_receipt import (
+    finish_receipt,
     make_receipt,
     prove_version,
-    request_published_receipt,
     request_receipt,
 )
 from qed.client.sync_client import Client
@@ -85,7 +85,8 @@ def test_what_is_asked_for_is_what_comes(log, server, kind):
     digest = beside(EVENTS[3]) if kind == "absent" else digest_of(3)
     published = Published(config_of(server))
     with Client(config_of(server)) as client:
-        data, found = request_published_receipt(published, client, digest=digest, kind=kind)
+        answer = client.membership(digest=digest)
+    data, found = finish_receipt(published, answer, digest=digest, kind=kind)
     published.close()
 
     assert (found.kind, found.digest, found.size) == (kind, digest, 300)
