@@ -46,6 +46,7 @@ class AgentMetrics(Collector):
     """What one scrape collects; also the one route of the metrics port."""
 
     role: str
+    node: str
     progress: Sequence[Progress]
     alerts: Alerts
     waiting: Callable[[], int]  # alerts that are not delivered yet, of all notifiers together
@@ -71,9 +72,9 @@ class AgentMetrics(Collector):
         yield from self._collect_works()
         yield from self._collect_alerts()
         build = GaugeMetricFamily(
-            "qed_agent_build_info", "This program's version.", labels=["role", "version"]
+            "qed_agent_build_info", "What it is.", labels=["role", "node", "version"]
         )
-        build.add_metric([self.role, VERSION], 1)
+        build.add_metric([self.role, self.node, VERSION], 1)
         yield build
 
     def _collect_works(self) -> Iterator[Metric]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from qed import wire
 from qed.agents import claims
-from qed.agents.runtime import Station
+from qed.agents.runtime import Station, Work
 from qed.agents.trust import Trust
 from qed.client.feed import Source
 from qed.client.trusted import Trusted
@@ -236,3 +236,30 @@ class PlaceWork:
     def _read_last(self) -> _Last | None:
         fields = self._file.read()
         return None if fields is None else _Last(int(fields["Size"]), str(fields["Note"]).encode())
+
+
+def build_monitor(  # noqa: PLR0913 - what is watched, what is trusted, and what is too much
+    station: Station,
+    trust: Trust,
+    servers: Sequence[str],
+    stores: Sequence[str],
+    open_place: Callable[[str], Source],
+    *,
+    thresholds: Thresholds,
+) -> list[Work]:
+    """Return the works of a monitor: one for each place.
+
+    Each has connections of its own to all of them, which `open_place(address)` makes.
+    """
+    places = [*((SERVER, one) for one in servers), *((STORE, one) for one in stores)]
+    return [
+        PlaceWork(
+            station,
+            trust,
+            open_place(address),
+            kind=kind,
+            others=[open_place(other) for _, other in places if other != address],
+            thresholds=thresholds,
+        )
+        for kind, address in places
+    ]

@@ -26,7 +26,7 @@ from qed.agents import claims
 from qed.agents.batching import cut_batches
 from qed.agents.head import Head, Shown
 from qed.agents.leaves import Frontier, Part, read_leaves
-from qed.agents.runtime import Station
+from qed.agents.runtime import Station, Work
 from qed.agents.trust import Trust
 from qed.client.feed import Source
 from qed.client.refusals import read_refusal
@@ -273,3 +273,27 @@ class StoreWork:
             text = f"it does not take {where}: {error.message}"
             self._station.alert("store-refused", self._store.name, text)
         raise error
+
+
+def build_publisher(  # noqa: PLR0913 - from where, to where, what is trusted, and how often
+    station: Station,
+    trust: Trust,
+    servers: Sequence[str],
+    stores: Sequence[str],
+    open_place: Open,
+    *,
+    check_every_s: float,
+) -> list[Work]:
+    """Return the works of a publisher: one that reads the feed, one for each store.
+
+    Each has connections of its own, which `open_place(address)` makes.
+    """
+    head = Head()
+    feed = FeedWork(station, trust, [open_place(server) for server in servers], head)
+    return [
+        feed,
+        *(
+            StoreWork(station, head, open_place(store), open_place, check_every_s=check_every_s)
+            for store in stores
+        ),
+    ]

@@ -69,6 +69,7 @@ class AgentConfig:
 
     role: str
     state_path: Path
+    name: str = ""  # in the metrics; the role without
     metrics_addr: str = ""  # none: no port
     once: bool = False
     longest_rest_s: float = LONGEST_S  # after failures
@@ -150,8 +151,13 @@ def run_agent(  # noqa: PLR0913 - the last two are for those who test
         bound = None
         if listener is not None:
             bound = bound_address(address, listener)
-            waiting = _count_waiting(outboxes)
-            metrics = AgentMetrics(config.role, station.all_progress, station.alerts, waiting)
+            metrics = AgentMetrics(
+                config.role,
+                config.name or config.role,
+                station.all_progress,
+                station.alerts,
+                _count_waiting(outboxes),
+            )
             application = Application(metrics.routes(), WebLimits())
             sites.append(Site("metrics", METRICS_FLAG, bound, listener, application))
             announce(f"metrics port http://{bound}/metrics")

@@ -28,6 +28,7 @@ COMMANDS = {
     "server": ("qed.cli.server_cmd", "Run a log server."),
     "client": ("qed.cli.client_cmd", "Add events, ask for proofs, and verify them."),
     "store": ("qed.cli.store_cmd", "Keep an independent copy of what a log signed."),
+    "agent": ("qed.cli.agent_cmd", "Publish, audit and monitor what a log has signed."),
     "backup": ("qed.cli.backup_cmd", "Make, list and delete backups of a running server."),
     "restore": ("qed.cli.restore_cmd", "Bring a database back from a backup."),
     "check": ("qed.cli.check_cmd", "Recompute every root of a database from its events."),

@@ -17,7 +17,7 @@ def scrape(metrics):
 
 def build(progress, alerts=None, waiting=0, now_s=1000.0):
     alerts = alerts or Alerts([])
-    return AgentMetrics("publisher", progress, alerts, lambda: waiting, clock=lambda: now_s)
+    return AgentMetrics("publisher", "p0", progress, alerts, lambda: waiting, clock=lambda: now_s)
 
 
 def test_how_each_work_stands():
