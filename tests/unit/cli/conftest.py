@@ -7,7 +7,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 import structlog
 
+from publishing import PublishedLog, Serving, serving
 from pure_log import PureLog
 from qed import wire
 from qed.cli import client_flags, main
 from qed.cli.server_part import SERVER_LIBRARIES
 from qed.errors import NotFoundError, NotProvenError
+from qed.signing.note import format_verifier_key
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ class FakeClient:
         self.batches.append(len(events))
         return self.log.add([sha256(event).digest() for event in events])
 
+    def add_digests(self, digests: Sequence[bytes]):
+        return self.log.add(list(digests))
+
+    def get(self, version: int):
+        if self.failure is not None:
+            raise self.failure
+        return self.log.snapshots[version]
+
     def membership(self, *, digest: bytes, version: int | None = None):
         if self.failure is not None:
             raise self.failure
@@ -89,6 +99,30 @@ class FakeClient:
     def delete_backup(self, backup_id: int) -> None:
         if self.entries.pop(backup_id, None) is None:
             raise NotFoundError(f"there is no backup {backup_id}")
+
+
+@pytest.fixture(name="published")
+def log_that_publishes() -> Iterator[Serving]:
+    """Serve a log of four events, its proofs and what it publishes, on one port."""
+    log = PublishedLog()
+    for number in range(4):
+        log.add(b"event %d" % number)
+    with serving(log, info={"verifier_key": format_verifier_key(log.key)}) as server:
+        yield server
+
+
+@pytest.fixture(name="ask_published")
+def run_against_what_is_published(run, published):
+    """Give a function that runs a client command against that log, which is its store too."""
+    flags = (
+        "--endpoints",
+        published.url,
+        "--snapshot-store-url",
+        published.url,
+        "--enable-topology-discovery=false",
+        "--enable-health-checks=false",
+    )
+    return lambda *words, **more: run("client", *words, *flags, **more)
 
 
 @pytest.fixture(name="client")

@@ -6,7 +6,7 @@ from qed.cli.client_cmd import client
 
 
 def test_its_commands():
-    assert sorted(client.commands) == ["add", "bulk", "incremental", "membership"]
+    assert sorted(client.commands) == ["add", "bulk", "get", "incremental", "membership"]
 
 
 @pytest.mark.parametrize("log", ["off", "fatal", "error", "warn", "info", "debug", "trace"])

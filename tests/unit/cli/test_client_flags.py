@@ -2,8 +2,12 @@
 
 import pytest
 
+from publishing import PublishedLog
 from qed.cli.client_flags import client_flags
 from qed.client.config import ClientConfig
+from qed.client.evidence import new_equivocation
+from qed.errors import ContradictionError
+from qed.signing.checkpoint import sign_checkpoint
 
 CLIENT = ("client", "membership", "--event", "x")
 
@@ -75,12 +79,67 @@ def test_a_bad_value_is_refused_before_anything_is_sent(run, client, words):
 
 
 @pytest.mark.parametrize("command", [CLIENT, ("client", "incremental", "--start=0", "--end=0")])
-def test_auto_verify_is_refused_with_the_reason(run, client, command):
-    done = run(*command, "--auto-verify")
+def test_two_ways_to_verify_are_refused(run, client, command):
+    done = run(*command, "--verify", "--auto-verify")
 
     assert done.code == 2
-    assert "needs a snapshot store" in done.err
+    assert "say one of them" in done.err
     assert client.fields == {}
+
+
+GET = ("client", "get", "--version", "0")
+
+
+def test_the_pin_is_the_endpoints_and_the_key_is_asked_for(run, client, tmp_path):
+    client.add(b"event 0")
+    run(*GET, "--endpoints", "http://log:1,http://other:2")
+
+    pins = tmp_path / "data" / "qed" / "pins"
+    assert (client.fields["key"], client.fields["pin"]) == ("", str(pins / "log_1.json"))
+    assert client.fields["snapshot_store_url"] == "http://127.0.0.1:8888"
+
+
+def test_what_is_trusted_can_be_said(run, client):
+    client.add(b"event 0")
+    words = ("--key", "log.vkey", "--pin", "/p/pin.json", "--from-server")
+    for line in ((*GET, *words), ("client", *words, *GET[1:])):
+        run(*line)
+        assert (client.fields["key"], client.fields["pin"]) == ("log.vkey", "/p/pin.json")
+        assert client.fields["snapshot_store_url"] == "http://127.0.0.1:8800"
+        client.fields.clear()
+
+
+def test_no_endpoint_at_all_is_refused(run, client):
+    done = run(*GET, "--endpoints", "[]")
+
+    assert (done.code, client.fields) == (11, {})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        GET,
+        (*CLIENT, "--auto-verify"),
+        ("client", "incremental", "--start=0", "--end=0", "--auto-verify"),
+    ],
+)
+def test_the_evidence_of_a_contradiction_is_kept(run, client, tmp_path, command):
+    client.add(b"event 0")
+    log = PublishedLog()
+    log.add(b"a")
+    other = sign_checkpoint(log.signer, 1, bytes(32))
+    evidence = new_equivocation(log.note, other).encode()
+
+    def contradict(_):
+        raise ContradictionError("two roots of 1 leaves", evidence=evidence)
+
+    client.get = contradict
+    done = run(*command)
+
+    (path,) = (tmp_path / "data" / "qed" / "evidence").iterdir()
+    assert path.read_bytes() == evidence
+    assert done.code == 31
+    assert f"Hint: the evidence is in {path}" in done.err
 
 
 def test_digests_without_verify_are_not_passed_over(run, client):

@@ -1,6 +1,10 @@
 """`qed client incremental`."""
 
+from dataclasses import replace
+
 import pytest
+
+from qed import wire
 
 WORDS = ("client", "incremental", "--start", "0", "--end", "2")
 QUESTION = "\nQuerying incremental between versions [ 0 ] and [ 2 ]\n"
@@ -101,3 +105,33 @@ def test_a_bad_question_is_refused_before_anything_is_sent(run, client, words, s
 
     assert (done.code, client.fields) == (2, {})
     assert sentence in done.err
+
+
+def test_growth_is_verified_by_published_snapshots(ask_published):
+    done = ask_published("incremental", "--start", "0", "--end", "3", "--auto-verify")
+
+    assert done.code == 0
+    assert done.text.endswith(
+        "\nAuto-Verifying event with:\n\n    Start: 0\n    End: 3\n\nVerify: OK\n\n"
+    )
+    same = ask_published("incremental", "--start=2", "--end=2", "--auto-verify", "--json")
+    assert same.document["Verify"] == "OK"
+
+
+def test_false_growth_is_ko_and_late_growth_is_not(ask_published, published):
+    published.log.add(b"later", publish=False)
+    words = ("incremental", "--start=0", "--end=4", "--auto-verify", "--timeout=200ms")
+    late = ask_published(*words)
+    assert (late.code, "Verify:" in late.text) == (25, False)
+    published.log.publish()
+    assert ask_published(*words).code == 0
+
+    def lie(body):
+        proof = wire.decode_incremental(body)
+        first = dict.fromkeys(list(proof.audit_path)[:1], bytes(32))
+        return wire.encode_incremental(replace(proof, audit_path={**proof.audit_path, **first}))
+
+    published.lies["/proofs/incremental"] = lie
+    false = ask_published(*words)
+    assert false.code == 30
+    assert false.text.endswith("    End: 4\n\nVerify: KO\n\n")

@@ -1,9 +1,12 @@
 """`qed client membership`: question, answer, verdict; the vectors of SPEC decide."""
 
+import threading
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
+from qed import wire
 from qed.errors import NotProvenError, VerificationError
 
 DIGEST = sha256(b"event 0").hexdigest()
@@ -199,3 +202,81 @@ def test_a_bad_value_is_refused_before_anything_is_sent(run, client, words):
 
     assert run("client", "membership", *event, *words).code == 2
     assert client.fields == {}
+
+
+def auto(digest, version, word="OK"):
+    return (
+        "\nAuto-Verifying event with:\n\n"
+        f"    EventDigest: {digest}\n"
+        f"    Version: {version}\n\n"
+        f"Verify: {word}\n\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "exists", "query"),
+    [
+        (["--event", "event 0"], "true", 3),
+        (["--event", "event 0", "--version", "1"], "true", 1),
+        (["--event", "event 0", "--version", "9"], "true", 9),
+        (["--event", "never"], "false", 3),
+    ],
+)
+def test_presence_and_absence_are_verified_by_published_snapshots(
+    ask_published, words, exists, query
+):
+    done = ask_published("membership", *words, "--auto-verify")
+
+    digest = sha256(words[1].encode()).hexdigest()
+    actual = 0 if exists == "true" else 3
+    assert done.code == 0
+    assert done.text.endswith(answer(exists, 3, query, actual, digest) + auto(digest, query))
+    document = ask_published("membership", *words, "--auto-verify", "--json").document
+    assert document["Verify"] == "OK"
+
+
+def test_a_current_version_that_is_not_published_yet_is_waited_for(ask_published, published):
+    published.log.add(b"later", publish=False)
+    timer = threading.Timer(0.1, published.log.publish)
+    timer.start()
+    done = ask_published("membership", "--event", "later", "--auto-verify")
+    timer.join()
+    assert (done.code, "Verify: OK" in done.text) == (0, True)
+
+    published.log.add(b"much later", publish=False)
+    late = ask_published("membership", "--event", "later", "--auto-verify", "--timeout=200ms")
+    assert late.code == 25
+    assert "Verify:" not in late.text
+    assert "version 5 is not published yet" in late.err
+
+
+def test_an_answer_that_is_false_under_published_snapshots_is_ko(ask_published, published):
+    def lie(body):
+        proof = wire.decode_membership(body)
+        first = dict.fromkeys(list(proof.hyper)[:1], bytes(32))
+        return wire.encode_membership(replace(proof, hyper={**proof.hyper, **first}))
+
+    published.lies["/proofs"] = lie
+    done = ask_published("membership", "--event", "event 0", "--auto-verify")
+
+    assert done.code == 30
+    assert done.text.endswith(auto(DIGEST, 3, "KO"))
+
+
+def test_an_answer_about_another_digest_is_refused(ask_published, published):
+    other = published.log.log.membership(sha256(b"event 1").digest())
+    published.lies["/proofs"] = lambda _: wire.encode_membership(other)
+
+    done = ask_published("membership", "--event", "event 0", "--auto-verify")
+
+    assert done.code == 30
+    assert "the answer is about the digest" in done.err
+
+
+def test_a_snapshot_that_a_store_has_changed_is_ko(ask_published, published):
+    published.lies["/tile/entries"] = lambda body: body[:-1] + bytes([body[-1] ^ 1])
+    done = ask_published("membership", "--event", "event 0", "--auto-verify")
+
+    assert done.code == 30
+    assert done.text.endswith(auto(DIGEST, 3, "KO"))
+    assert "does not cover" in done.err

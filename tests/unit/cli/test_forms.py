@@ -21,6 +21,22 @@ def test_the_form_of_a_snapshot():
     )
 
 
+def test_the_form_of_a_published_snapshot():
+    added = forms.format_snapshot(SNAPSHOT)
+    assert forms.format_published(SNAPSHOT) == added.replace("Received", "Retrieved")
+
+
+def test_the_forms_of_an_automatic_verification():
+    good = forms.format_verdict(good=True)
+    assert forms.format_auto_membership_check(b"\x01" * 32, 7) + good == (
+        f"\nAuto-Verifying event with:\n\n    EventDigest: {'01' * 32}\n    Version: 7\n"
+        "\nVerify: OK\n\n"
+    )
+    assert forms.format_auto_incremental_check(0, 3) + good == (
+        "\nAuto-Verifying event with:\n\n    Start: 0\n    End: 3\n\nVerify: OK\n\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("event", "version", "line"),
     [

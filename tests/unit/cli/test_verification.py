@@ -1,12 +1,14 @@
 """Which digests are asked for, and how the verdict is told."""
 
+from dataclasses import replace
+
 import click
 import pytest
 
 from pure_log import PureLog, event_digests, flip_bit
 from qed.cli import verification
 from qed.client.saved import SavedIncremental, SavedMembership
-from qed.errors import NotProvenError, VerificationError
+from qed.errors import NotProvenError, NotPublishedError, VerificationError
 
 DIGESTS = event_digests(8)
 
@@ -155,3 +157,49 @@ def test_one_version_extends_itself(incremental, ask):
     incremental(2, 2)
 
     assert ask.asked == [("--start-digest", 2), ("--end-digest", 2)]
+
+
+@pytest.mark.parametrize(
+    ("digest", "version", "asked"),
+    [(0, None, [3]), (0, 1, [3, 1]), (0, 3, [3]), (1, 9, [3])],
+)
+def test_published_snapshots_are_fetched_once_the_newest_first(log, ctx, digest, version, asked):
+    saved = SavedMembership(DIGESTS[digest], version, log.membership(DIGESTS[digest], version))
+    fetched = []
+
+    def fetch(number):
+        fetched.append(number)
+        return log.snapshots[number]
+
+    verification.auto_check_membership(ctx, saved, fetch)
+    assert fetched == asked
+    fetched.clear()
+    growth = SavedIncremental(1, 3, log.incremental(1, 3))
+    verification.auto_check_incremental(ctx, growth, fetch)
+    assert fetched == [3, 1]
+
+
+def test_absence_is_verified_with_published_snapshots_too(log, ctx, capsysbinary):
+    saved = SavedMembership(DIGESTS[7], None, log.membership(DIGESTS[7]))
+    verification.auto_check_membership(ctx, saved, lambda number: log.snapshots[number])
+    assert capsysbinary.readouterr().out.endswith(b"\nVerify: OK\n\n")
+    with pytest.raises(VerificationError):
+        verification.auto_check_membership(
+            ctx, saved, lambda number: replace(log.snapshots[number], hyper_digest=bytes(32))
+        )
+    assert capsysbinary.readouterr().out.endswith(b"\nVerify: KO\n\n")
+
+
+def test_what_is_not_published_gets_no_verdict(log, ctx, capsysbinary):
+    def late(number):
+        raise NotPublishedError(f"version {number} is not published yet")
+
+    saved = SavedMembership(DIGESTS[0], None, log.membership(DIGESTS[0]))
+    with pytest.raises(NotPublishedError):
+        verification.auto_check_membership(ctx, saved, late)
+    assert b"Verify:" not in capsysbinary.readouterr().out
+    empty = PureLog()
+    with pytest.raises(NotProvenError):
+        verification.auto_check_membership(
+            ctx, SavedMembership(DIGESTS[0], None, empty.membership(DIGESTS[0])), late
+        )
