@@ -49,15 +49,12 @@ class ReplayWork:
         self._server = server
         self._cache_bytes = cache_bytes
         self._clock = clock
-        self._files = ReplayFiles(station.config.state_path / "replay")
+        files = ReplayFiles(station.config.state_path / "replay")
+        self._files = station.stack.enter_context(files)
         self._replayer: Replayer | None = None  # read from the files by the first step
         self._told = False  # that the log was caught
         self._committed = 0  # events
         self._committed_s = clock()
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._files.close()
 
     def step(self) -> float | None:
         """Replay up to the newest checkpoint, or wait a moment for one."""
