@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from hashlib import sha256
 
 import pytest
@@ -14,13 +15,16 @@ from qed.signing.checkpoint import open_checkpoint, sign_checkpoint
 from qed.signing.note import format_verifier_key, parse_verifier_key
 from qed.signing.policy import check_checkpoint, parse_policy, policy_of_key
 from receipt_log import EVENTS, flips, one_of_each, receipt, small_log
+from vector_files import load
 
 checkpoint = pytest.importorskip("proofbundle.checkpoint", exc_type=ImportError)
+errors = pytest.importorskip("proofbundle.errors", exc_type=ImportError)
 tlogproof = pytest.importorskip("proofbundle.tlogproof", exc_type=ImportError)
 pytestmark = [pytest.mark.oracle, pytest.mark.slow]
 
 TIME_S = 1_790_000_000
 ROOT = sha256(b"root").digest()
+ANY_KEY = format_verifier_key(signers.signer("example.com/behind-the-sofa").verifier_key)
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +109,30 @@ def test_we_read_its_checkpoints_and_keys() -> None:
     public = signer.public_key().public_bytes_raw()
     key = parse_verifier_key(checkpoint.vkey("log.example/theirs", public))
     assert open_checkpoint(note, key).root == ROOT
+
+
+@pytest.mark.parametrize(
+    "case", load("c2sp/tlog-proof.json")["proofs"], ids=lambda one: one["name"]
+)
+def test_it_reads_the_vectors_as_they_say(case) -> None:
+    found = tlogproof.parse_tlog_proof(case["text"])
+    extra = None if found["extra"] is None else base64.b64encode(found["extra"]).decode()
+    assert extra == case["extra"]
+    assert found["index"] == case["index"]
+    assert [base64.b64encode(value).decode() for value in found["proof"]] == case["path"]
+    assert found["checkpoint"] == case["checkpoint"]
+
+
+@pytest.mark.parametrize(
+    "case", load("c2sp/tlog-proof.json")["malformed"], ids=lambda one: one["name"]
+)
+def test_it_refuses_the_vectors_that_are_malformed(case) -> None:
+    with pytest.raises(errors.ProofBundleError):
+        read(case["text"])
+
+
+def read(text: str) -> None:
+    parsed = tlogproof.parse_tlog_proof(text)
+    if parsed["index"] >= 2**64:
+        raise errors.BundleFormatError("its own bound is 20 digits, before the size is known")
+    checkpoint.verify_checkpoint(parsed["checkpoint"], ANY_KEY)
