@@ -126,6 +126,16 @@ def test_evidence_of_a_long_log_ends_soon_after_the_difference(tmp_path, monkeyp
     assert len(error.evidence) < 512 * 160
 
 
+@pytest.mark.parametrize("version", [253, 254, 255, 256, 511])
+def test_evidence_shows_where_a_false_group_ends_however_the_leaves_are_cut(
+    tmp_path, monkeypatch, version
+):
+    monkeypatch.setattr(replay.read_leaves, "__defaults__", (256,))
+    log = fill(LyingLog({version: false_hyper}), [1] * 600)
+    _, finding = catch(log, tmp_path)
+    assert f"ends at version {version}" in finding.sentence
+
+
 def test_leaves_of_another_log_are_no_contradiction(tmp_path):
     log, other = fill(LyingLog(), [1] * 20), fill(LyingLog({3: false_history}), [1] * 20)
     mirror = other.write_mirror(tmp_path / "mirror")

@@ -1,5 +1,7 @@
 """The files of a replay: what is committed is there after any kill, and nothing else is."""
 
+import os
+
 import pytest
 
 from qed.agents.replay_files import Position, ReplayFiles
@@ -85,3 +87,14 @@ def test_reading_beyond_the_end_is_damage(tmp_path):
         fill(files)
         with pytest.raises(DamagedError):
             files.read_digests(0, 7)
+
+
+def test_the_position_is_written_after_the_sync_of_what_it_stands_for(tmp_path, monkeypatch):
+    done = []
+    with ReplayFiles(tmp_path) as files:
+        names = {files._digests: "digests", files._ends: "ends"}
+        monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(names.get(descriptor)))
+        monkeypatch.setattr(files._position, "write", lambda _fields: done.append("position"))
+        fill(files)
+        files.write_position(Position("log", 6, 3, b"r" * 32))
+    assert done == ["digests", "ends", "position"]

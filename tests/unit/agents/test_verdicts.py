@@ -91,3 +91,12 @@ def test_the_version_that_an_answer_is_from(log):
     assert read_current(b" " + body) == 4  # not in canonical form, but it can be read
     assert read_current(b"{}") is None
     assert read_current(wire.encode_membership(PublishedLog().log.membership(ONE))) is None
+
+
+def test_an_older_version_right_before_it_is_looked_at_too():
+    log = LyingLog(forgotten={1})
+    log.add_digests([ONE])
+    log.add_digests([ONE, TWO])
+    (fault,) = faults(log, ask(log, 1))
+    assert (fault.kind, fault.actual) == (OUTDATED, 0)
+    assert is_outdated(fault, log.snapshots[0])
