@@ -122,7 +122,7 @@ def assemble(  # noqa: PLR0913 - the one place where all of them meet
         ),
     )
     tiles = LogTiles(log, publication)
-    tile_port = TilePort(tiles, limits)
+    tile_port = TilePort(tiles, limits, at_once=tiles.at_once)
     publication.follow(tile_port.notify)
     snapshot_port = SnapshotPort(tiles, partial(sign_snapshot, signer), counts)
     management_port = ManagementPort(

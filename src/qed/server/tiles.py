@@ -15,6 +15,7 @@ from qed.errors import MalformedError, NotFoundError
 from qed.server.metrics import Counts
 from qed.server.recent_leaves import RecentLeaves
 from qed.trees.snapshot_log import TILE_HASHES, decode_leaf
+from qed.trees.tiles import ENTRIES, Tile
 from qed.web.application import Route
 from qed.web.messages import JSON, Answer, Request
 from qed.web.queries import parse_number, read_query
@@ -70,6 +71,19 @@ class LogTiles:
         """Return the first entries of a bundle; the cost is as for a tile of leaves."""
         first = index * TILE_HASHES
         return self._read(first, first + width).encode_bundle()
+
+    def at_once(self, tile: Tile) -> bytes | None:
+        """Return a tile of leaves that are in memory, or a bundle of them, None for any other.
+
+        Cost: at most 0.1 ms, which is less than to have another thread do it.
+        """
+        if tile.level > 0:
+            return None
+        first = tile.index * TILE_HASHES
+        found = self._publication.recent.read(first, first + tile.width)
+        if found is None:
+            return None
+        return found.encode_bundle() if tile.level == ENTRIES else found.hashes()
 
     def leaf(self, version: int) -> bytes:
         """Return the leaf of one published version."""

@@ -65,10 +65,20 @@ class _Question:
 class TilePort:
     """The handlers of a published log; used on the loop's thread only, but for `notify`."""
 
-    def __init__(self, tiles: ServedTiles, limits: WebLimits) -> None:
-        """Serve `tiles`; whoever publishes them calls `notify` after each new checkpoint."""
+    def __init__(
+        self,
+        tiles: ServedTiles,
+        limits: WebLimits,
+        *,
+        at_once: Callable[[Tile], bytes | None] = lambda _tile: None,
+    ) -> None:
+        """Serve `tiles`; whoever publishes them calls `notify` after each new checkpoint.
+
+        `at_once` is asked first, on the loop's thread: what is in memory needs no other thread.
+        """
         self.counts = TileCounts()
         self._tiles = tiles
+        self._at_once = at_once
         self._limits = limits
         self._stopping = False
         self._turn = asyncio.Semaphore(THREADS)  # held while a thread works
@@ -123,12 +133,16 @@ class TilePort:
         else:
             self.counts.tile += 1
         self._check_published(tile)
-        async with self._turn:
-            if tile.level == ENTRIES:
-                body = await asyncio.to_thread(self._tiles.bundle, tile.index, tile.width)
-            else:
-                body = await asyncio.to_thread(self._tiles.tile, tile.level, tile.index, tile.width)
+        body = self._at_once(tile)
+        if body is None:
+            async with self._turn:
+                body = await asyncio.to_thread(self._make, tile)
         return Answer(200, body, RAW, cache_control=IMMUTABLE)
+
+    def _make(self, tile: Tile) -> bytes:
+        if tile.level == ENTRIES:
+            return self._tiles.bundle(tile.index, tile.width)
+        return self._tiles.tile(tile.level, tile.index, tile.width)
 
     def _check_published(self, tile: Tile) -> None:
         """Refuse what no published checkpoint covers: it may still become something else."""

@@ -13,6 +13,7 @@ from qed.server.metrics import Counts
 from qed.server.recent_leaves import RecentLeaves
 from qed.server.tiles import LogTiles, SnapshotPort
 from qed.trees.snapshot_log import decode_leaf
+from qed.trees.tiles import ENTRIES, Tile
 from qed.web.application import Application
 from qed.web.limits import WebLimits
 from qed.web.tiles import Published
@@ -78,6 +79,18 @@ def test_recent_leaves_cost_no_reads(
     assert log.reads == []
     assert tiles.bundle(0, 256) == some_leaves(0, 256).encode_bundle()
     assert log.reads == [(0, 0, 256)]
+
+
+def test_recent_leaves_are_there_at_once(
+    log: FakeLog, publication: FakePublication, tiles: LogTiles
+) -> None:
+    assert tiles.at_once(Tile(0, 1)) is None
+    publication.recent.add(some_leaves(255, 600))
+    assert tiles.at_once(Tile(0, 1)) == some_leaves(256, 512).hashes()
+    assert tiles.at_once(Tile(ENTRIES, 2, 88)) == some_leaves(512, 600).encode_bundle()
+    assert tiles.at_once(Tile(1, 0, 2)) is None
+    assert tiles.at_once(Tile(ENTRIES, 0)) is None
+    assert log.reads == []
 
 
 def test_higher_tiles_are_rows_themselves(log: FakeLog, tiles: LogTiles) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from qed.trees.tiles import Tile
 from qed.web.application import Application
 from qed.web.limits import WebLimits
 from qed.web.tiles import THREADS, Published, TilePort
@@ -318,6 +319,21 @@ def test_tiles_are_made_by_a_few_threads_however_many_ask() -> None:
         bodies = [wire.read().body for wire in wires]
     assert bodies == [b"tile 0 %d 256" % number for number in range(len(wires))]
     assert log.tiles.most_at_work == THREADS
+
+
+def test_what_is_in_memory_needs_no_thread() -> None:
+    def at_once(tile: Tile) -> bytes | None:
+        return b"here" if tile == Tile(0, 1) else None
+
+    tiles = FakeTiles(Published(b"checkpoint", 70_000))
+    port = TilePort(tiles, WebLimits(), at_once=at_once)
+    with serving(Application(port.routes(), WebLimits())) as server:
+        reply = ask(server.port, "GET", "/tile/0/001")
+        assert (reply.body, reply.headers["cache-control"]) == (b"here", FOR_EVER)
+        assert tiles.most_at_work == 0
+        assert ask(server.port, "GET", "/tile/0/002").body == b"tile 0 2 256"
+        assert ask(server.port, "GET", "/tile/0/274").status == 404
+    assert port.counts.tile == 3
 
 
 def test_requests_are_counted_by_route(log: Log) -> None:
