@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from qed.database import Put
 from qed.errors import ConflictError, MalformedError, VerificationError
 from qed.signing.checkpoint import open_note_checkpoint
+from qed.signing.cosignature import CHECKS
 from qed.signing.note import Note, VerifierKey, format_note, parse_note, verified_signatures
 from qed.signing.snapshot_signature import verify_snapshot_signature
 from qed.snapshot_store import rows
@@ -78,7 +79,7 @@ def open_offer(batch: Batch, keys: Sequence[VerifierKey]) -> Offer:
     run = dense_run(batch.snapshots)
     note = parse_note(batch.checkpoint or b"")
     checkpoint = open_note_checkpoint(note, keys[0])
-    known = {(key.name, key.key_id) for key in verified_signatures(note, keys)}
+    known = {(key.name, key.key_id) for key in verified_signatures(note, keys, CHECKS)}
     kept = tuple(one for one in note.signatures if (one.name, one.key_id) in known)
     claim = Claim(format_note(Note(note.text, kept)), checkpoint, batch.consistency)
     if run.stop > claim.size:

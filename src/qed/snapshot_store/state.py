@@ -7,7 +7,7 @@ otherwise.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qed.database import Database
@@ -64,11 +64,11 @@ def verify_rows(database: Database, key: VerifierKey, progress: Progress | None 
     published = None if published_note is None else _claim(published_note, key, "published")
     cover = rows.decode_cover(cover_value)
     notes = _read_notes(database, key)
-    marks = {claim.size: (f"notes/{claim.size}", claim) for claim in notes if claim.size <= size}
+    marks = [(rows.name_row(rows.NOTES, one.size), one) for one in notes if one.size <= size]
     if published is not None:
         if published.size > size:
             raise rows.damaged("default/published", f"has {published.size} leaves of {size}")
-        marks[published.size] = ("default/published", published)
+        marks.append(("default/published", published))
     peaks = _replay(database, size, marks, progress)
     if root(peaks) != head_root:
         raise rows.damaged("default/head", f"has another root than the {size} leaves")
@@ -119,12 +119,12 @@ def _read_notes(database: Database, key: VerifierKey) -> list[Claim]:
 def _replay(
     database: Database,
     size: int,
-    marks: Mapping[int, tuple[str, Claim]],
+    marks: Sequence[tuple[str, Claim]],
     progress: Progress | None,
 ) -> bytes:
     """Return the peaks over all leaves; each node's row, and each mark's root, must be right."""
     nodes = _Nodes(database)
-    stops = iter([*sorted(marks), size])
+    stops = iter([*sorted({claim.size for _, claim in marks}), size])
     stop = next(stops)
     at, peaks = 0, b""
     for row in database.scan(rows.LEAVES, b""):
@@ -138,7 +138,7 @@ def _replay(
             nodes.compare(completed)
             at += len(part) // DIGEST_BYTES
             if at == stop:
-                _check_mark(peaks, marks.get(stop))
+                _check_marks(peaks, [mark for mark in marks if mark[1].size == stop])
                 stop = next(stops, 2**63)
         if progress is not None:
             progress(at, size)
@@ -152,9 +152,10 @@ def _cut(hashes: bytes, leaves: int) -> tuple[bytes, bytes]:
     return hashes[: leaves * DIGEST_BYTES], hashes[leaves * DIGEST_BYTES :]
 
 
-def _check_mark(peaks: bytes, mark: tuple[str, Claim] | None) -> None:
-    if mark is not None and root(peaks) != mark[1].root:
-        raise rows.damaged(mark[0], "has another root than the leaves under it")
+def _check_marks(peaks: bytes, marks: Sequence[tuple[str, Claim]]) -> None:
+    for name, claim in marks:
+        if root(peaks) != claim.root:
+            raise rows.damaged(name, "has another root than the leaves under it")
 
 
 class _Nodes:
