@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qed.client.async_client import AsyncClient
+    from qed.client.blind import blind, create_salt_file, read_salt
     from qed.client.config import ClientConfig
     from qed.client.saved import (
         SavedIncremental,
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
     )
     from qed.client.verify_many import Answer, Verdict, verify_many
     from qed.errors import (
+        ContradictionError,
         FatalError,
         NotProvenError,
+        NotPublishedError,
         QedError,
         RequestError,
         UnavailableError,
@@ -55,10 +58,12 @@ _HOMES = {
     "AsyncClient": "qed.client.async_client",
     "Client": "qed.client.sync_client",
     "ClientConfig": "qed.client.config",
+    "ContradictionError": "qed.errors",
     "FatalError": "qed.errors",
     "IncrementalProof": "qed.trees.values",
     "MembershipProof": "qed.trees.values",
     "NotProvenError": "qed.errors",
+    "NotPublishedError": "qed.errors",
     "QedError": "qed.errors",
     "RequestError": "qed.errors",
     "Root": "qed.trees.verify",
@@ -69,9 +74,12 @@ _HOMES = {
     "UnreachableError": "qed.errors",
     "Verdict": "qed.client.verify_many",
     "VerificationError": "qed.errors",
+    "blind": "qed.client.blind",
+    "create_salt_file": "qed.client.blind",
     "decode_saved_answer": "qed.client.saved",
     "history_root": "qed.client.verify_answers",
     "hyper_root": "qed.client.verify_answers",
+    "read_salt": "qed.client.blind",
     "read_saved": "qed.client.saved",
     "roots_needed": "qed.client.verify_answers",
     "verify_incremental_answer": "qed.client.verify_answers",
@@ -87,10 +95,12 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ClientConfig",
+    "ContradictionError",
     "FatalError",
     "IncrementalProof",
     "MembershipProof",
     "NotProvenError",
+    "NotPublishedError",
     "QedError",
     "RequestError",
     "Root",
@@ -102,9 +112,12 @@ __all__ = [
     "Verdict",
     "VerificationError",
     "__version__",
+    "blind",
+    "create_salt_file",
     "decode_saved_answer",
     "history_root",
     "hyper_root",
+    "read_salt",
     "read_saved",
     "roots_needed",
     "verify_incremental_answer",

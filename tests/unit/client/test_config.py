@@ -16,6 +16,7 @@ def test_the_defaults_are_the_flags_defaults_of_spec_8():
     assert config.endpoints == ("http://127.0.0.1:8800",)
     assert config.management_endpoint == "http://127.0.0.1:8700"
     assert config.snapshot_store_url == "http://127.0.0.1:8888"
+    assert (config.key, config.pin) == ("", "")
     assert (config.timeout_s, config.dial_timeout_s, config.handshake_timeout_s) == (10, 5, 5)
     assert (config.max_retries, config.insecure, config.api_key) == (0, False, "")
     assert (config.enable_topology_discovery, config.enable_health_checks) == (True, True)
