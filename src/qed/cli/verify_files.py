@@ -66,8 +66,8 @@ class Judged:
 
 
 def is_saved_proof(path: Path) -> bool:
-    """Return whether a file says that it is a proof made by `--save`."""
-    return _peek(path).startswith(_SAVED_START)
+    """Return whether a file is there that says that it is a proof made by `--save`."""
+    return path.is_file() and _peek(path).startswith(_SAVED_START)
 
 
 def carries_signatures(path: Path) -> bool:
@@ -131,12 +131,17 @@ def _judge_receipt(data: bytes, question: Question, known: Known) -> Document:
             hint="only --blind-key, whose fingerprint was known before, can prove an absence",
         )
     known.take(found.note, Checkpoint(found.origin, found.size, found.root))
+    return receipt_document(found)
+
+
+def receipt_document(found: Verified) -> Document:
+    """Return what a receipt proves, and what it does not."""
     return {
         "Type": "receipt",
         "Kind": found.kind,
         "EventDigest": found.digest.hex(),
         "Version": found.version,
-        **_as_of(found),
+        **({} if found.kind == LOGGED else {"CurrentVersion": found.current}),
         "Origin": found.origin,
         "Size": found.size,
         "Root": found.root.hex(),
@@ -146,10 +151,6 @@ def _judge_receipt(data: bytes, question: Question, known: Known) -> Document:
         "NotProven": list(found.not_proven),
         "Verify": "OK",
     }
-
-
-def _as_of(found: Verified) -> Document:
-    return {} if found.kind == LOGGED else {"CurrentVersion": found.current}
 
 
 def _judge_consistency(data: bytes, question: Question, known: Known) -> Document:

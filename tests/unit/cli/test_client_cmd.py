@@ -6,7 +6,8 @@ from qed.cli.client_cmd import client
 
 
 def test_its_commands():
-    assert sorted(client.commands) == ["add", "bulk", "get", "incremental", "membership"]
+    names = ["add", "bulk", "checkpoint", "get", "incremental", "membership", "receipt"]
+    assert sorted(client.commands) == names
 
 
 @pytest.mark.parametrize("log", ["off", "fatal", "error", "warn", "info", "debug", "trace"])
