@@ -22,6 +22,7 @@ import bench_http
 import bench_kernel
 import bench_lifecycle
 import bench_offline
+import bench_snapshots
 import bench_store
 import figures as tables
 from context import Context
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     for module in (
         bench_kernel,
         bench_engine,
+        bench_snapshots,
         bench_lifecycle,
         bench_offline,
         bench_http,

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -248,6 +249,11 @@ def flood(path: str, events: int, flooded: int, bits: int, group: int = 1_000) -
     return {"times_s": times, "verified": verified}
 
 
+def compare_snapshots(**arguments: Any) -> Result:
+    """Let logs with and without the snapshot log take turns; see `snapshot_cost`."""
+    return import_module("snapshot_cost").compare(**arguments)  # type: ignore[no-any-return]
+
+
 WORKERS: dict[str, Callable[..., Result]] = {
     "fill": fill,
     "reopen": reopen,
@@ -256,6 +262,7 @@ WORKERS: dict[str, Callable[..., Result]] = {
     "back_up": back_up,
     "restore": restore,
     "flood": flood,
+    "snapshots": compare_snapshots,
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 import backup_logs
 import rocksdb_oracle
 from backup_logs import unchanged
-from model import Model
+from model import Model, snapshot_leaf, snapshot_log_root
 from qed.backup import manifest
 from qed.backup.create import create_backup
 from qed.backup.repository import list_backups, read_repository
@@ -46,7 +46,9 @@ def judge(path: Path, model: Model) -> None:
         assert report.hyper_digest == model.snapshots[-1].hyper_digest
     with Log.open(path) as log:
         assert log.append([b"n" * 32]).snapshots() == model.add([b"n" * 32])
-    assert check(path).hyper_digest == model.snapshots[-1].hyper_digest
+    report = check(path)
+    assert report.hyper_digest == model.snapshots[-1].hyper_digest
+    assert report.snapshot_root == snapshot_log_root(list(map(snapshot_leaf, model.snapshots)))
 
 
 def test_format_1_is_what_is_written_today() -> None:

@@ -18,7 +18,7 @@ from harness import (
     judge_memberships,
     judge_rows,
 )
-from model import Model
+from model import Model, snapshot_leaf, snapshot_log_root
 from qed.engine.check import check, read_head
 from qed.engine.hyper_index import read_index
 from qed.engine.log import Log
@@ -73,7 +73,9 @@ def test_it_proves_and_goes_on(path, expected) -> None:
         judge_increments(log, model)
         added = log.append([b"n" * 32, b"m" * 32])
         assert added.snapshots() == model.add([b"n" * 32, b"m" * 32])
-    assert check(path).size == 12
+    report = check(path)
+    assert report.size == 12
+    assert report.snapshot_root == snapshot_log_root(list(map(snapshot_leaf, model.snapshots)))
 
 
 def test_its_index_is_read(expected) -> None:

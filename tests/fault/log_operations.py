@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ from pathlib import Path
 from fault.judges import digests, fill, judge_log, prove
 from fault.trial import Acknowledge, Aftermath
 from qed import database
-from qed.engine import rows
+from qed.database import Database
+from qed.engine import group_rows, rows, snapshot_rows
 from qed.engine.committer import AHEAD_EVENTS
 from qed.engine.log import Limits, Log
+from qed.engine.rows import Identity
+from qed.engine.state import State, empty_head
 from qed.errors import ConflictError
 
 
@@ -60,6 +64,51 @@ class OpenLog:
 
     def judge(self, directory: Path, _aftermath: Aftermath) -> None:
         judge_log(directory / "db", 20, at_most=20)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOldLog:
+    """A log without rows of the snapshot log gets them at open; interrupted, the next open goes on.
+
+    A batch is made small here, so that they are written in several.
+    """
+
+    name: str = "open-old"
+
+    def prepare(self, directory: Path) -> None:
+        fill_old(directory / "db", [1, 300, 3, 270, 5])
+
+    def arrange(self, directory: Path) -> Callable[[Acknowledge], None]:
+        group_rows.PART_EVENTS = 1
+        snapshot_rows._BATCH_NODES = 1
+
+        def act(acknowledge: Acknowledge) -> None:
+            Log.open(directory / "db")
+            acknowledge("opened")
+
+        return act
+
+    def judge(self, directory: Path, aftermath: Aftermath) -> None:
+        path = directory / "db"
+        with contextlib.closing(Database.open(path, rows.FAMILIES, read_only=True)) as database:
+            mark = snapshot_rows.read_mark(database)
+        size = mark.size if mark else 0
+        assert size in (0, 301, 574, 579), f"the rows go to {size}"
+        assert size == 579 or not aftermath.acknowledged, "it was opened without them"
+        judge_log(path, 579, at_most=579)
+
+
+def fill_old(path: Path, sizes: list[int]) -> None:
+    """Make a log as versions before the snapshot log have left it."""
+    head = empty_head(bytes(16))
+    state = State(head)
+    path.mkdir()
+    with contextlib.closing(Database.create(path, rows.FAMILIES)) as database:
+        database.commit(rows.encode_creation(Identity(bytes(16), "old.test/log", ""), head))
+        for size in sizes:
+            plan = state.plan(b"".join(digests(state.size, state.size + size)))
+            database.commit(rows.encode_group(plan.first_version, plan.digests, plan.head))
+            state.accept(plan)
 
 
 @dataclass(frozen=True, slots=True)

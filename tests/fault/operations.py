@@ -13,6 +13,7 @@ from fault.log_operations import (
     CommitMore,
     CreateLog,
     OpenLog,
+    OpenOldLog,
 )
 from fault.restore_operations import RestoreFresh, RestoreOver, RestoreServed, SwapAtStart
 from fault.store_operations import CreateStore, StoreAppend, StoreConflict, StoreOpen
@@ -23,6 +24,7 @@ OPERATIONS: dict[str, Operation] = {
     for operation in (
         CreateLog(),
         OpenLog(),
+        OpenOldLog(),
         CloseLog(),
         Commit(),
         CommitMore(),

@@ -22,6 +22,7 @@ OTHERS = [
     *(
         "create-log",
         "open",
+        "open-old",
         "close",
         "commit-ahead",
         "commit-pages",
