@@ -119,6 +119,8 @@ def test_times_have_63_bits() -> None:
     for time_s in (-1, 2**63):
         with pytest.raises(ValueError, match="no time"):
             COSIGNER.cosign(CHECKPOINT, time_s)
+    signature = COSIGNER.key.sign(cosignature._encode_message(KEY.name, 2**63, CHECKPOINT))
+    assert not check_ml_dsa_44_cosignature(KEY, TEXT, (2**63).to_bytes(8, "big") + signature)
     older = OLDER.cosign_text(TEXT, 2**63).data
     assert not check_ed25519_cosignature(OLDER.verifier_key, TEXT, older)
 
