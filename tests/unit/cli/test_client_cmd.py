@@ -1,5 +1,9 @@
 """The group `qed client`: its commands, its flags on both sides, the environment."""
 
+import subprocess
+import sys
+
+import click
 import pytest
 
 from qed.cli.client_cmd import client
@@ -7,7 +11,22 @@ from qed.cli.client_cmd import client
 
 def test_its_commands():
     names = ["add", "bulk", "checkpoint", "get", "incremental", "membership", "receipt"]
-    assert sorted(client.commands) == names
+    context = click.Context(client)
+    assert client.list_commands(context) == names
+    assert [client.get_command(context, name).name for name in names] == names
+    assert client.get_command(context, "nothing") is None
+
+
+def test_adding_does_not_wait_for_what_verifies_signatures(tmp_path):
+    code = (
+        "import sys; from qed.cli.main import run;"
+        "run(['client', 'add', '--event', 'x', '--endpoints', 'http://127.0.0.1:1']);"
+        "sys.exit('cryptography' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, cwd=tmp_path, check=False, timeout=60
+    )
+    assert (done.returncode, b"cannot connect" in done.stderr) == (0, True)
 
 
 @pytest.mark.parametrize("log", ["off", "fatal", "error", "warn", "info", "debug", "trace"])
