@@ -7,6 +7,7 @@ import click
 import pytest
 
 from house.tree import ROOT, SOURCE, files, python_files, relative
+from qed.agents.alerts import KINDS
 from qed.cli import exit_codes
 from qed.cli.main import root
 
@@ -56,7 +57,8 @@ def test_each_exit_code_is_documented() -> None:
 def test_each_route_is_documented() -> None:
     found = {
         path
-        for file in python_files(SOURCE / "server")
+        for room in ("server", "snapshot_store", "web")
+        for file in python_files(SOURCE / room)
         for path in re.findall(r'"(/[a-z][\w/-]*)"', file.read_text())
     }
     assert "/events" in found
@@ -65,10 +67,19 @@ def test_each_route_is_documented() -> None:
 
 
 def test_each_metric_is_documented() -> None:
-    names = set(re.findall(r'"(qed_\w+)"', (SOURCE / "server" / "metrics.py").read_text()))
-    assert names
+    rooms = ("server", "snapshot_store", "agents")
+    texts = {room: (SOURCE / room / "metrics.py").read_text() for room in rooms}
+    found = {room: set(re.findall(r'"(qed_\w+)"', text)) for room, text in texts.items()}
+    assert all(found.values())
+    names = set().union(*found.values())
     text = documents()
     assert sorted(name for name in names if name not in text) == []
+
+
+def test_each_kind_of_alert_is_documented_in_the_order_of_urgency() -> None:
+    text = (DOCS / "agents.md").read_text().partition("Most urgent first:")[2]
+    rows = re.findall(r"^\| `([a-z-]+)` \| ", text, re.MULTILINE)
+    assert rows == list(KINDS)
 
 
 def test_decisions_are_numbered_and_linked() -> None:

@@ -172,7 +172,8 @@ def run_agent(  # noqa: PLR0913 - the last two are for those who test
             crew.join()
         # 6. Leaving the block tries once more to deliver what waits; then the directory goes.
     crew.raise_what_stopped()
-    announce("stopped")
+    if not config.once:
+        announce("stopped")
 
 
 class _Crew:
