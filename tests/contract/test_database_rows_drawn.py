@@ -20,6 +20,7 @@ MARKS = {
     b"log": [16],
     b"node": [],
     b"head": [16, 24, 32, 40, 72],
+    b"snapshots": [2, 10],
 }
 
 
@@ -49,12 +50,22 @@ def draw_rows(path: Path) -> str:
         for family in FAMILIES:
             for key, value in database.scan(family, b""):
                 marks = MARKS.get(key, list(range(32, len(value), 32)))
-                lines.append(f"{family:8}{key.hex():18}{cut(value, marks)}\n")
+                lines.append(f"{family:8}{key.hex():20}{cut(value, marks)}\n")
     return "".join(lines)
 
 
 def test_the_rows_drawn_are_the_rows_written(path) -> None:
     assert block("rows") == draw_rows(path)
+
+
+def test_the_kept_node_drawn_is_the_one_written(tmp_path) -> None:
+    with Log.create(tmp_path / "tile") as log:
+        log.append([event(number) for number in range(256)])
+        found = [
+            row for row in log._database.scan("default", b"node\x00") if row[0] != b"snapshots"
+        ]
+    ((key, value),) = found
+    assert block("node") == f"default {cut(key, [4, 5])}  {value.hex()}\n"
 
 
 def test_the_index_drawn_is_the_index_written(path) -> None:
@@ -67,7 +78,7 @@ def test_each_key_is_in_the_table(path) -> None:
     text = PAGE.read_text()
     with contextlib.closing(Database.open(path, FAMILIES, read_only=True)) as database:
         names = [key.decode() for key, _ in database.scan("default", b"")]
-    assert sorted(names) == ["format", "head", "log", "node"]
+    assert sorted(names) == ["format", "head", "log", "node", "snapshots"]
     for name in names:
         assert re.search(rf"\| `default` \| the \w+ bytes `{name}` \|", text)
     for family in FAMILIES:

@@ -81,7 +81,9 @@ def test_the_plots_are_pictures(figures: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["kernel", "engine", "lifecycle", "verification", "http", "store"])
+@pytest.mark.parametrize(
+    "name", ["kernel", "engine", "snapshots", "lifecycle", "verification", "http", "store"]
+)
 def test_each_benchmark_measures_something_right(tmp_path: Path, name: str) -> None:
     words = ["--only", name, "--sizes", "1000", "--runs", "1", "--seconds", "0.4"]
     document = run("run.py", tmp_path, *words)
