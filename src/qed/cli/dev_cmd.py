@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qed.cli import dev_process, output, paths, values
+from qed.cli.dev_companions import Companions, Setting
 from qed.cli.dev_process import DevState
 from qed.cli.groups import Command, flag
 from qed.cli.server_part import server_part
@@ -21,12 +22,15 @@ if TYPE_CHECKING:  # the server is not part of a plain install
 DATA = "127.0.0.1:8800"
 MANAGEMENT = "127.0.0.1:8700"
 METRICS = "127.0.0.1:8600"
+STORE = "127.0.0.1:8888"
 
 _STOPS = "qed dev --stop stops it"
 
-_HELP = """Run a log server for you to play with, without any configuration.
+_HELP = """Run everything on this machine for you to play with, without any configuration.
 
-Its data is kept below --path and is there again next time. What already runs is left alone.
+That is a log server, a snapshot store, and the three agents: the publisher brings what the server
+signs to the store, auditor and monitor watch both. Their data is kept below --path and is there
+again next time; what they say lies in --path/output. What already runs is left alone.
 
 \b
   qed dev             run here, until Ctrl-C
@@ -48,6 +52,7 @@ Its data is kept below --path and is there again next time. What already runs is
 @flag("--http-addr", type=values.ADDRESS, default=DATA, help="Data port.")
 @flag("--mgmt-addr", type=values.ADDRESS, default=MANAGEMENT, help="Management port.")
 @flag("--metrics-addr", type=values.ADDRESS, default=METRICS, help="Metrics port.")
+@flag("--store-addr", type=values.ADDRESS, default=STORE, help="The snapshot store's port.")
 @flag("--ready-fd", type=click.IntRange(3), default=None, hidden=True)
 @click.pass_context
 def dev(ctx: click.Context, /, **flags: Any) -> None:
@@ -68,6 +73,7 @@ def _run(ctx: click.Context, path: Path, flags: dict[str, Any]) -> None:
     with server_part():
         from qed.server.config import ServerConfig  # noqa: PLC0415 - not in a plain install
         from qed.server.start import serve  # noqa: PLC0415 - as above
+        from qed.web.stop import Stop  # noqa: PLC0415 - as above
     ready_fd: int | None = flags["ready_fd"]
     if ready_fd is not None:
         os.set_inheritable(ready_fd, False)  # noqa: FBT003 - the name is all there is
@@ -78,22 +84,37 @@ def _run(ctx: click.Context, path: Path, flags: dict[str, Any]) -> None:
         metrics_addr=flags["metrics_addr"],
     )
 
+    stop = Stop()
+    beside: list[Companions] = []
+
     def on_ready(places: Places) -> None:
-        state = DevState(
-            pid=os.getpid(),
-            data=f"http://{places.data.address}",
-            management=f"http://{places.management.address}",
-            metrics=f"http://{places.metrics.address}/metrics",
-            db_path=str(config.db_path),
-        )
-        dev_process.write_state(path, state)
-        if ready_fd is not None:
-            dev_process.tell_ready(ready_fd)
-        _tell_running(ctx, state, "Ctrl-C stops it" if ready_fd is None else _STOPS)
+        setting = Setting(path, f"http://{places.data.address}", flags["store_addr"], "warn")
+
+        def everything_answers(key: str) -> None:
+            state = DevState(
+                pid=os.getpid(),
+                data=setting.data,
+                management=f"http://{places.management.address}",
+                metrics=f"http://{places.metrics.address}/metrics",
+                store=setting.store_url,
+                db_path=str(config.db_path),
+                verifier_key=key,
+            )
+            dev_process.write_state(path, state)
+            if ready_fd is not None:
+                dev_process.tell_ready(ready_fd)
+            _tell_running(ctx, state, "Ctrl-C stops it" if ready_fd is None else _STOPS)
+
+        beside.append(Companions(setting, everything_answers, stop.request, output.remark))
+        beside[0].start()
 
     with dev_process.hold(path) as mine:
         if mine:
-            serve(config, announce=output.remark, on_ready=on_ready)
+            try:
+                serve(config, announce=output.remark, stop=stop, on_ready=on_ready)
+            finally:
+                for companions in beside:
+                    companions.stop()
             return
     _tell_already(ctx, path)
 
@@ -103,7 +124,7 @@ def _detach(ctx: click.Context, path: Path, flags: dict[str, Any]) -> None:
     if dev_process.is_running(path):
         _tell_already(ctx, path)
         return
-    names = ("http_addr", "mgmt_addr", "metrics_addr")
+    names = ("http_addr", "mgmt_addr", "metrics_addr", "store_addr")
     words = [f"--{name.replace('_', '-')}={flags[name]}" for name in names]
     try:
         state = dev_process.start_apart(path, words)
@@ -140,7 +161,11 @@ def _tell_running(ctx: click.Context, state: DevState, remark: str) -> None:
         fields = asdict(state)
         output.emit_document({"Running": True, **{_label(name): fields[name] for name in fields}})
         return
-    client = "qed client" if state.data.endswith(DATA) else f"qed client --endpoints {state.data}"
+    client = "qed client"
+    if not state.data.endswith(DATA):
+        client += f" --endpoints {state.data}"
+    if not state.store.endswith(STORE):
+        client += f" --snapshot-store-url {state.store}"
     backup = "qed backup"
     if not state.management.endswith(MANAGEMENT):
         backup = f"qed backup --endpoint {state.management}"
@@ -149,11 +174,14 @@ def _tell_running(ctx: click.Context, state: DevState, remark: str) -> None:
         f"    data port        {state.data}\n"
         f"    management port  {state.management}\n"
         f"    metrics port     {state.metrics}\n"
+        f"    snapshot store   {state.store}\n"
         f"    database         {state.db_path}\n"
+        f"    verifier key     {state.verifier_key}\n"
         "\n"
         "Type next:\n"
         f"    {client} add --event 'event 0'\n"
-        f"    {client} membership --event 'event 0' --verify\n"
+        f"    {client} membership --event 'event 0' --auto-verify\n"
+        f"    {client} receipt --event 'event 0' -o event0.tlog-proof\n"
         f"    {backup} create\n"
         f"    {backup} list\n"
     )

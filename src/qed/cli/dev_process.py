@@ -44,7 +44,9 @@ class DevState:
     data: str
     management: str
     metrics: str
+    store: str
     db_path: str
+    verifier_key: str
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ from qed.cli import dev_process
 @pytest.fixture(name="dev")
 def dev_on_free_ports(run, tmp_path):
     """Give a function that runs `qed dev` on ports of its own; whatever it started is stopped."""
-    ports = [f"127.0.0.1:{port}" for port in free_ports(3)]
-    names = ("--http-addr", "--mgmt-addr", "--metrics-addr")
+    ports = [f"127.0.0.1:{port}" for port in free_ports(4)]
+    names = ("--http-addr", "--mgmt-addr", "--metrics-addr", "--store-addr")
     where = [word for pair in zip(names, ports, strict=True) for word in pair]
     path = tmp_path / "dev"
 
@@ -32,6 +32,8 @@ def test_in_the_background_and_back(run, dev):
     for line in (
         "data port        http://",
         "management port  http://",
+        "snapshot store   http://",
+        "verifier key     qed-",
         "qed client",
         "qed backup",
     ):
@@ -45,6 +47,10 @@ def test_in_the_background_and_back(run, dev):
 
     endpoint = ("--endpoints", document["Data"])
     assert b"Version: 0\n" in run("client", *endpoint, "add", "--event", "event 0").out
+    everywhere = (*endpoint, "--snapshot-store-url", document["Store"])
+    published = run("client", *everywhere, "get", "--version", "0")
+    assert (published.code, b"Version: 0\n" in published.out) == (0, True), published.err
+    assert (dev.path / "verifier-key").read_text().strip() == document["VerifierKey"]
     stopped = dev("--stop")
     assert (stopped.code, stopped.text) == (0, "qed dev is stopped\n")
 
@@ -67,7 +73,13 @@ def test_one_that_is_starting_is_left_alone(dev):
 
 def test_the_commands_to_type_are_short_on_the_usual_ports(dev):
     state = dev_process.DevState(
-        1, "http://127.0.0.1:8800", "http://127.0.0.1:8700", "http://127.0.0.1:8600/metrics", "/db"
+        pid=1,
+        data="http://127.0.0.1:8800",
+        management="http://127.0.0.1:8700",
+        metrics="http://127.0.0.1:8600/metrics",
+        store="http://127.0.0.1:8888",
+        db_path="/db",
+        verifier_key="qed-0+00000000+AAAA",
     )
     with dev_process.hold(dev.path):
         dev_process.write_state(dev.path, state)
