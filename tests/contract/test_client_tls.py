@@ -8,6 +8,9 @@ from faces import FACES
 from log_serving import log_server
 from qed import errors
 from qed.client.config import ClientConfig
+from qed.client.feed import open_source
+from qed.client.pins import read_key
+from qed.client.trusted import Trusted
 from qed.signing.tls import create_self_signed
 
 
@@ -43,3 +46,19 @@ def test_it_is_checked_against_the_file_that_the_environment_names(face, server,
     monkeypatch.setenv("SSL_CERT_FILE", str(server[1]))
     with face(ClientConfig(endpoints=[server[0].data])) as client:
         assert client.call("shards").uri_scheme == "https"
+
+
+def test_a_feed_is_read_under_the_same_rules(server, monkeypatch):
+    served, certificate = server
+    with (
+        open_source(served.data) as source,
+        pytest.raises(errors.UnreachableError, match="certificate"),
+    ):
+        source.info()
+    with open_source(served.data, insecure=True) as source:
+        key = source.info()["verifier_key"]
+        assert Trusted(read_key(key)).read(source.checkpoint()).size == 0
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with open_source(served.data) as source:
+        for _ in range(3):  # over the one connection that is kept
+            assert source.info()["verifier_key"] == key

@@ -201,7 +201,9 @@ class DirectoryPlace:
             raise RequestError(f"{self.name} is a directory: nothing can be sent there")
         parts = request.path.partition("?")[0].removeprefix("/").split("/")
         path = self._path.joinpath(*parts)
-        if {"", ".", ".."} & set(parts) or durable.size_bytes(path.resolve()) is None:
+        with durable.storage_errors("look at", path):
+            is_there = not {"", ".", ".."} & set(parts) and path.is_file()
+        if not is_there:
             return Response(_NOT_FOUND, {}, b"")
         try:
             return Response(_OK, {}, durable.read_file(path, request.max_answer_bytes))

@@ -173,13 +173,22 @@ def test_a_directory_answers_with_its_files(tmp_path):
     (tmp_path / "secret").write_bytes(b"outside")
     (tmp_path / "log" / "checkpoint").write_bytes(b"note")
     (tmp_path / "log" / "tile" / "0").write_bytes(b"x" * 101)
+    (tmp_path / "log" / "loop").symlink_to("loop")
     place = DirectoryPlace(tmp_path / "log")
 
     def get(path):
         return place.send(Request("GET", path, max_answer_bytes=100), 5)
 
     assert (get("/checkpoint").status, get("/checkpoint?after=3").body) == (200, b"note")
-    for absent in ("/nothing", "/tile", "/checkpoint/0", "/../secret", "/tile/../../secret", "/"):
+    for absent in (
+        "/nothing",
+        "/tile",
+        "/checkpoint/0",
+        "/../secret",
+        "/tile/../../secret",
+        "/",
+        "/loop",
+    ):
         assert get(absent).status == 404
     with pytest.raises(errors.VerificationError, match="larger than"):
         get("/tile/0")
