@@ -6,6 +6,8 @@ import base64
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qed.errors import MalformedError, VerificationError
 from qed.signing import note
@@ -211,3 +213,27 @@ def test_what_no_signer_can_be_called(name) -> None:
 def test_a_signer_shows_nothing_secret() -> None:
     assert repr(SIGNER.key.seed) not in repr(SIGNER)
     assert SIGNER.verifier_key.algorithm == ED25519
+
+
+PIECES = st.sampled_from(
+    [*SIGNED.decode(), "\n", "\n\n", "— ", "+", "=", " ", "\x00", "é", KEY.name, SIGNED.decode()]
+)
+
+
+@given(st.lists(PIECES, max_size=30).map("".join) | st.binary(max_size=200))
+def test_whatever_arrives_is_a_note_or_no_note(data) -> None:
+    """And what is one is written as it was read."""
+    try:
+        found = parse_note(data)
+    except VerificationError:
+        return
+    assert format_note(found) == (data.encode() if isinstance(data, str) else data)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_whatever_is_typed_is_a_key_or_no_key(text) -> None:
+    try:
+        found = parse_verifier_key(text)
+    except MalformedError:
+        return
+    assert format_verifier_key(found) == text

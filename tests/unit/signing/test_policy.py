@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import signers
 from qed.errors import MalformedError, VerificationError
@@ -273,3 +275,21 @@ def test_a_witness_is_found_by_name_and_key_id() -> None:
     policy = Policy((LOG.verifier_key,), (Witness("w", OLDER["X1"].verifier_key),), (), "w")
     assert refused(policy, cosigned("X2")) == "quorum"
     assert check_checkpoint(policy, cosigned("X1"))[1][0].witness.name == "w"
+
+
+WORDS = st.sampled_from(
+    [
+        *("log", "witness", "group", "quorum", "none", "all", "any", "1", "2", "w", "v", "g", "#"),
+        *(LOG_KEY, KEYS["X1"], KEYS["Y3"], "\n", "\n", "\n", "\t", "\r", "é"),
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=20).map(" ".join).map(str.encode) | st.binary(max_size=100))
+def test_whatever_is_in_a_file_is_a_policy_or_none(data) -> None:
+    try:
+        policy = parse_policy(data)
+    except MalformedError:
+        return
+    names = {witness.name for witness in policy.witnesses} | {one.name for one in policy.groups}
+    assert policy.quorum is None or policy.quorum in names

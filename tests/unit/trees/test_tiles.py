@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from naive_log import NaiveLog, leaf
 from qed.errors import MalformedError
@@ -262,3 +264,18 @@ def test_a_leaf_of_a_bundle_is_the_snapshot_logs() -> None:
 def test_bundles_that_are_none(data, width, index) -> None:
     with pytest.raises(MalformedError):
         tiles.decode_bundle(data, width, index=index)
+
+
+@given(st.text("tile/enrsx0123456789.p", max_size=40) | st.text(max_size=20))
+def test_whatever_is_asked_for_is_a_tile_or_none(path) -> None:
+    try:
+        tile = tiles.parse_tile_path(path)
+    except MalformedError:
+        return
+    assert tiles.format_tile_path(tile) == path
+
+
+@given(st.integers(ENTRIES, 63), st.integers(0, 2**56 - 1), st.integers(1, 256))
+def test_each_tile_has_a_path_of_its_own(level, index, width) -> None:
+    tile = Tile(level, index, width)
+    assert tiles.parse_tile_path(tiles.format_tile_path(tile)) == tile
