@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+import bench_audit
 import bench_engine
 import bench_http
 import bench_kernel
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, ModuleType] = {
         bench_offline,
         bench_http,
         bench_store,
+        bench_audit,
     )
 }
 SIZES = (10_000, 100_000, 1_000_000)
