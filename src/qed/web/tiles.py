@@ -1,8 +1,8 @@
 """A published log, as any program here serves it: checkpoint, tiles, and the wait for news.
 
 Source: c2sp.org/tlog-tiles; SPEC 10. Readers keep their own position: the port remembers nothing
-of them but the ones that wait, and these are bounded. What is asked of tiles is computed in a few
-threads, in turn, however many ask.
+of them but the ones that wait, and these are bounded. Tiles that are not in memory are made in
+another thread, one after the other, however many ask.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from qed.web.messages import IMMUTABLE, RAW, TEXT, Answer, Request
 from qed.web.queries import parse_duration, parse_number, read_query
 
 MAX_WAIT_S = 60.0
-THREADS = 2  # at work for tiles at the same time; the others of the process go on meanwhile
+# At work for tiles at the same time. A second one makes hardly more of them (most of the work holds
+# the interpreter) and takes as much again from those that add: measured.
+THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from qed.trees.tiles import Tile
 from qed.web.application import Application
 from qed.web.limits import WebLimits
 from qed.web.tiles import THREADS, Published, TilePort
+from qed.web.tls import server_context
 from serving import DEADLINE_S, Serving, Wire, ask, eventually, serving
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -277,6 +280,19 @@ def test_nothing_is_held_by_a_reader_that_goes_away(log: Log, how: str) -> None:
     log.wait(0)
 
 
+def test_nothing_is_held_by_a_reader_that_goes_away_over_tls(
+    certificate: tuple[Path, Path],
+) -> None:
+    port = TilePort(FakeTiles(Published(b"checkpoint", 1)), WebLimits())
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    application = Application(port.routes(), WebLimits())
+    with serving(application, tls=server_context(*certificate)) as server:
+        with Wire(server.port, trusting) as wire:
+            wire.send(request("/checkpoint?after=1&wait=60s"))
+            eventually(lambda: port.waiters == 1, "it waits")
+        eventually(lambda: port.waiters == 0, "it waits no longer")
+
+
 def test_nothing_is_held_by_a_reader_that_goes_away_with_more_requests_waiting(log: Log) -> None:
     with Wire(log.server.port) as wire:
         wire.send(request("/checkpoint?after=70000&wait=60s") + request("/checkpoint"))
@@ -307,7 +323,7 @@ def test_a_stop_releases_all_that_wait_at_once_and_nobody_waits_afterwards() -> 
         assert last.read().body == b"checkpoint of 1\n"
 
 
-def test_tiles_are_made_by_a_few_threads_however_many_ask() -> None:
+def test_tiles_are_made_one_after_the_other_however_many_ask() -> None:
     gate = threading.Event()
     with serving_tiles(70_000, gate) as log, contextlib.ExitStack() as stack:
         wires = [stack.enter_context(Wire(log.server.port)) for _ in range(THREADS * 3)]
