@@ -133,7 +133,8 @@ class PlaceWork:
             self._agreed = note
         self._newest_size = trusted.size
         before, self._last = self._last, _Last(found.size, note)
-        self._file.write({"Size": found.size, "Note": note.decode()})
+        if self._last != before:
+            self._file.write({"Size": found.size, "Note": note.decode()})
         # Stop here: a place that went back is watched from where it is now, and told of as behind.
         self.progress.position, self.progress.head = found.size, trusted.size
         if before is not None and went_back:

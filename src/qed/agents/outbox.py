@@ -24,12 +24,12 @@ from qed.errors import NotFoundError, QedError, RequestError
 
 FORMAT = "qed/alert/v1"
 HOURLY = 60
+CLOSE_S = 10.0  # for a notifier that does not answer, at a stop
 _HOUR_S = 3600.0
 _MAX_WAITING = 1000
 _MAX_FILE_BYTES = 64 * 1024
 _MAX_TEXT_CHARS = 4000
 _URGENCY = {kind: number for number, kind in enumerate(KINDS)}
-_CLOSE_S = 10.0
 
 
 class Notifier(Protocol):
@@ -83,15 +83,16 @@ class Outbox:
         """Begin to deliver."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Try once more to deliver what waits, and end; what is left is for the next start.
-
-        Cost: at most 10 s, with a notifier that does not answer.
-        """
+    def begin_to_close(self) -> None:
+        """Let the thread try once more to deliver what waits, and end."""
         self._closing = True
         self._wake.set()
+
+    def close(self, wait_s: float = CLOSE_S) -> None:
+        """Wait for that; what is left is for the next start."""
+        self.begin_to_close()
         if self._thread.ident is not None:
-            self._thread.join(_CLOSE_S)
+            self._thread.join(wait_s)
         if self._names:
             structlog.get_logger().warning(
                 "alerts wait for the next start", notifier=self.notifier.name, alerts=self.waiting

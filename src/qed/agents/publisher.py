@@ -9,8 +9,8 @@ server --checkpoint--> Feed --Head--> Store 1 --batches--> store
 is told with its evidence, and nothing of it goes further. Each `StoreWork` reads the leaves between
 where its store is and the head, authenticates them by the signed root, cuts them at group ends and
 posts them with the proof that they begin the checkpoint's log. Its position is written after the
-store has answered, so nothing is skipped; what is sent twice the store already has. A store that is
-slow or down holds up nobody else.
+store has answered (once a second at most, and at a stop), so nothing is skipped; what is sent twice
+the store already has. A store that is slow or down holds up nobody else.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 from urllib.parse import quote
 
 import structlog
@@ -42,6 +43,7 @@ from qed.trees import tiles, verify_log
 from qed.wire.batches import Batch, encode_batch
 
 WAIT_S = 1.0  # of one long poll; a stop takes that long at most
+WRITE_EVERY_S = 1.0  # a position, while batches come thick and fast
 HEAD_WAIT_S = 0.25
 
 _OK = 200
@@ -63,6 +65,7 @@ class FeedWork:
         self._sources = sources
         self._head = head
         self._turn = 0  # which server is asked
+        self._seen: dict[str, int] = {}  # the size that each server has shown
         self._trusted: Trusted | None = None
 
     def step(self) -> float | None:
@@ -90,10 +93,8 @@ class FeedWork:
         note = claims.fetch(self._station, source, after, wait_s)
         size = claims.check_signed(self._station, trusted, source, note).size
         if size < trusted.size:
-            claims.tell_rollback(self._station, source, trusted.note, note)
-            raise VerificationError(
-                f"{source.name} went back from {trusted.size} to {size} versions", step="rollback"
-            )
+            self._refuse_behind(source, trusted, note, size)
+        self._seen[source.name] = size
         checkpoint = claims.judge(self._station, trusted, source, note)
         self._trust.keep(trusted, known)
         # Stop here: it is verified again after the next start, and shown then.
@@ -101,6 +102,19 @@ class FeedWork:
             return False
         self._head.show(Shown(checkpoint, trusted.note, source.name))
         return True
+
+    def _refuse_behind(self, source: Source, trusted: Trusted, note: bytes, size: int) -> NoReturn:
+        """Raise for a server that is behind what was seen; that it went back is told.
+
+        One of several servers may just have less than the others.
+        """
+        alone = len(self._sources) == 1
+        if not alone and size >= self._seen.get(source.name, 0):
+            raise UnavailableError(f"{source.name} is behind the other servers")
+        claims.tell_rollback(self._station, source, trusted.note, note)
+        raise VerificationError(
+            f"{source.name} went back from {trusted.size} to {size} versions", step="rollback"
+        )
 
 
 class StoreWork:
@@ -130,6 +144,10 @@ class StoreWork:
         self._check_every_s = check_every_s
         self._clock = clock
         self._checked_s = 0.0
+        self._done: int | None = None  # what the store has for certain, once it was asked
+        self._written: int | None = None  # the position in the file, where it is known
+        self._written_s = clock() - WRITE_EVERY_S
+        station.stack.callback(self._write)  # at a stop
         self._begun: int | None = None  # where the store stands; None: to be asked
         self._frontier: Frontier | None = None  # over what the store has; None: to be read
         self._shown: Shown | None = None  # what is being published
@@ -173,9 +191,9 @@ class StoreWork:
                 self._store.name,
                 f"it had {ours} versions and now has {theirs}; they are published again",
             )
-        position = min(ours, theirs)
-        self.progress.position = position
-        return position
+        self._written = None if fields is None else ours
+        self._done = self.progress.position = min(ours, theirs)
+        return self._done
 
     def _ask_count(self) -> int:
         answer = self._store.get("/count")
@@ -191,6 +209,8 @@ class StoreWork:
 
     def _idle(self) -> float | None:
         """Nothing is to be done; ask now and then whether the store still has everything."""
+        if self._clock() - self._written_s >= WRITE_EVERY_S:
+            self._write()
         if self._head.closed:
             return None
         if self._clock() - self._checked_s >= self._check_every_s:
@@ -239,10 +259,18 @@ class StoreWork:
         if answer.status != _OK:
             self._tell_refused(read_refusal(answer, f"POST {self._store.name}/batch"), part)
         # Stop here: the store has it, and is sent it again after the next start.
-        self._file.write({"Store": quote(self._store.name), "Position": after.size})
         self._frontier, self._begun = after, after.size
-        self.progress.position = after.size
+        self._done = self.progress.position = after.size
         self._checked_s = self._clock()
+        if self._checked_s - self._written_s >= WRITE_EVERY_S:
+            self._write()
+
+    def _write(self) -> None:
+        """Write the position, if it is not the one in the file: the store has all before it."""
+        if self._done is not None and self._done != self._written:
+            self._file.write({"Store": quote(self._store.name), "Position": self._done})
+            self._written = self._done
+        self._written_s = self._clock()
 
     def _prove(self, after: Frontier, shown: Shown) -> list[bytes]:
         """Return the proof that what the store has after a batch begins the checkpoint's log."""

@@ -28,7 +28,7 @@ from qed import durable
 from qed.agents.alerts import Alert, Alerts
 from qed.agents.backoff import LONGEST_S, BackOff
 from qed.agents.metrics import AgentMetrics, Progress
-from qed.agents.outbox import Notifier, Outbox
+from qed.agents.outbox import CLOSE_S, Notifier, Outbox
 from qed.agents.positions import PositionFile, safe_name
 from qed.errors import FatalError, LockedError, QedError
 from qed.web.addresses import Address, bind, bound_address, parse_address
@@ -145,7 +145,7 @@ def run_agent(  # noqa: PLR0913 - the last two are for those who test
         crew.works = tuple(build(station))
         for outbox in outboxes:
             outbox.start()
-            stack.callback(outbox.close)
+        stack.callback(_close_outboxes, outboxes)
         # 5. Serve, and work. The stop: every step in hand is finished.
         sites: list[Site] = []
         bound = None
@@ -297,6 +297,15 @@ def _hold(state_path: Path) -> Iterator[None]:
 
 def _open_outboxes(directory: Path, notifiers: Sequence[Notifier]) -> list[Outbox]:
     return [Outbox(directory / safe_name(one.name), one) for one in notifiers]
+
+
+def _close_outboxes(outboxes: Sequence[Outbox]) -> None:
+    """Let all of them deliver what waits at the same time, for `CLOSE_S` in all."""
+    deadline_s = time.monotonic() + CLOSE_S
+    for outbox in outboxes:
+        outbox.begin_to_close()
+    for outbox in outboxes:
+        outbox.close(max(0.0, deadline_s - time.monotonic()))
 
 
 def _count_waiting(outboxes: Sequence[Outbox]) -> Callable[[], int]:

@@ -2,12 +2,14 @@
 
 The key is what `--key` says, or else what the first server that answers says of itself (trust on
 first use: said once, and written down). Afterwards it is the one in the file, and a server with
-another is an alert, not a change. The checkpoint is written after the checks that it passed.
+another is an alert, not a change. The checkpoint is written after the checks that it passed, once a
+second at most and at the end: what a kill loses of it is verified again, against an older one.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from qed.client.feed import Source
 from qed.client.trusted import Trusted
 from qed.errors import MalformedError, VerificationError
 from qed.signing.note import VerifierKey, format_verifier_key, parse_verifier_key
+
+WRITE_EVERY_S = 1.0
 
 
 class Trust:
@@ -26,6 +30,8 @@ class Trust:
         path: Path,
         key: VerifierKey | None = None,
         announce: Callable[[str], None] = lambda _text: None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read the file, if it is there.
 
@@ -35,7 +41,10 @@ class Trust:
         """
         self._path = path
         self._announce = announce
-        self._lock = threading.Lock()  # guards the one below, and the file
+        self._clock = clock
+        self._lock = threading.Lock()  # guards all below, and the file
+        self._written_s = clock() - WRITE_EVERY_S
+        self._unwritten = False  # whether something newer than the file is trusted
         self._trusted: Trusted | None = None if key is None else Trusted(key)
         pin = pins.read_pin(path)
         if pin is not None:
@@ -61,19 +70,31 @@ class Trust:
             return Trusted(self._trusted.key, self._trusted.note or None)
 
     def keep(self, trusted: Trusted, known: bytes) -> bool:
-        """Take over what was verified against the note `known`, durably; False when it is outdated.
+        """Take over what was verified against the note `known`; False when it is outdated.
 
         It is outdated when it has grown and another work was faster: two that extend the same
         checkpoint may exclude each other, so the caller compares with the newer one first.
         """
-        if trusted.note == known:
-            return True
         with self._lock:
-            if self._trusted is None or self._trusted.note != known:
-                return False
-            pins.keep_pin(self._path, trusted)
-            self._trusted = Trusted(trusted.key, trusted.note)
+            if trusted.note != known:
+                if self._trusted is None or self._trusted.note != known:
+                    return False
+                self._trusted = Trusted(trusted.key, trusted.note)
+                self._unwritten = True
+            if self._unwritten and self._clock() - self._written_s >= WRITE_EVERY_S:
+                self._write()
             return True
+
+    def flush(self) -> None:
+        """Write what is trusted and not in the file yet."""
+        with self._lock:
+            if self._unwritten:
+                self._write()
+
+    def _write(self) -> None:
+        assert self._trusted is not None  # noqa: S101 - something unwritten is trusted
+        pins.keep_pin(self._path, self._trusted)
+        self._unwritten, self._written_s = False, self._clock()
 
 
 def _ask_key(source: Source) -> VerifierKey:

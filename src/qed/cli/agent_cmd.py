@@ -172,6 +172,7 @@ def _run(ctx: click.Context, role: str, build_works: BuildWorks) -> None:
             return station.stack.enter_context(source)
 
         trust = Trust(flags.state_path / "pins" / "log.json", flags.key, announce)
+        station.stack.callback(trust.flush)
         return build_works(flags, station, trust, open_place)
 
     def on_ready(address: Address | None) -> None:

@@ -32,6 +32,7 @@ def _quick(monkeypatch):
     """Waits for news take no time: what is there is there."""
     monkeypatch.setattr(publisher, "WAIT_S", 0.001)
     monkeypatch.setattr(publisher, "HEAD_WAIT_S", 0.0)
+    monkeypatch.setattr(publisher, "WRITE_EVERY_S", 0.0)
 
 
 @pytest.fixture
@@ -54,6 +55,7 @@ class Publisher:
         self.agent = agent
         self.head = Head()
         trust = Trust(agent.station.config.state_path / "pins" / "log.json", log.key)
+        agent.station.stack.callback(trust.flush)
         sources = [agent.source(server.url) for server in servers]
         self.feed = FeedWork(agent.station, trust, sources, self.head)
         self.works = [
@@ -151,6 +153,7 @@ def test_a_kill_between_the_answer_and_the_position_sends_it_again(tmp_path, log
             made.works[0]._file.write = kill
             with pytest.raises(Killed):
                 made.fill(1000)
+            made.works[0]._done = None  # who is killed writes nothing at the end
         assert len(store.snapshots) == 1000
         with open_station(tmp_path / "state") as agent:
             Publisher(agent, log, [server], [store]).fill(1000)
@@ -347,6 +350,60 @@ def test_a_server_that_goes_back_is_told_with_evidence(agent, log):
             made.feed.step()
     assert agent.told == [("rollback", server.url)]
     assert agent.finding(agent.kept.alerts[0], log.key).kind == "lag"
+
+
+def test_a_position_is_written_once_a_second_when_idle_and_at_a_stop(tmp_path, log, monkeypatch):
+    monkeypatch.setattr(publisher, "WRITE_EVERY_S", 1.0)
+    clock = Clock()
+    with serving(log) as server, storing() as store:
+        with open_station(tmp_path / "state") as agent:
+            made = Publisher(agent, log, [server], [store], clock)
+            file = made.works[0]._file
+            made.fill(1000)
+            log.fill(100, "more ")
+            made.fill(1100)
+            assert file.read()["Position"] == 1000
+            made.works[0].step()
+            made.works[0].step()
+            assert file.read()["Position"] == 1000
+            clock.now_s += 1.0
+            made.works[0].step()
+            assert file.read()["Position"] == 1100
+            log.fill(100, "again ")
+            made.fill(1200)
+            log.fill(100, "and again ")
+            made.fill(1300)
+        assert file.read()["Position"] == 1300
+
+
+def test_a_stop_before_the_store_was_asked_leaves_the_position(tmp_path, log):
+    with serving(log) as server, storing() as store:
+        with open_station(tmp_path / "state") as agent:
+            made = Publisher(agent, log, [server], [store])
+            made.fill(1000)
+        with open_station(tmp_path / "state") as agent:
+            Publisher(agent, log, [server], [store])
+        assert made.works[0]._file.read()["Position"] == 1000
+
+
+def test_one_of_several_servers_may_have_less_than_the_others(agent, log):
+    log.fill(100, "more ")
+    with serving(log) as server, serving(log) as behind, storing() as store:
+        behind.lies["/checkpoint"] = lambda _: log.notes[0]
+        made = Publisher(agent, log, [server, behind], [store])
+        made.fill(1100)
+        made.feed._turn = 1
+        with pytest.raises(UnavailableError, match="behind"):
+            made.feed.step()
+        assert agent.told == []
+        behind.lies.clear()
+        made.feed._turn = 1
+        made.feed.step()
+        behind.lies["/checkpoint"] = lambda _: log.notes[0]
+        made.feed._turn = 1
+        with pytest.raises(VerificationError, match="went back"):
+            made.feed.step()
+        assert agent.told == [("rollback", behind.url)]
 
 
 def test_what_was_trusted_is_remembered_over_a_restart(tmp_path, log):

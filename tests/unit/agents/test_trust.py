@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent_station import open_station
+from agent_station import Clock, open_station
 from publishing import PublishedLog, serving
 from qed.agents.trust import Trust
 from qed.client import pins
@@ -93,6 +93,7 @@ def test_what_was_verified_is_trusted_by_everybody_and_after_a_restart(tmp_path,
     trust = Trust(path, log.key)
     assert trust.keep(*grown(trust, agent, log, log.notes[1]))
     assert trust.keep(*grown(trust, agent, log, log.notes[3]))
+    trust.flush()
 
     for one in (trust, Trust(path, log.key)):
         assert one.open(agent.source("http://127.0.0.1:1")).note == log.notes[3]
@@ -114,3 +115,22 @@ def test_what_did_not_grow_is_never_outdated(tmp_path, log, agent):
     trust.keep(*grown(trust, agent, log, log.notes[3]))
     assert trust.keep(*behind)
     assert trust.open(agent.source("http://127.0.0.1:1")).note == log.notes[3]
+
+
+def test_it_is_written_once_a_second_and_at_the_end(tmp_path, log, agent):
+    path, clock = tmp_path / "pins" / "log.json", Clock()
+    trust = Trust(path, log.key, clock=clock)
+
+    def written():
+        return log.notes.index(pins.read_pin(path).note)
+
+    for number, expected in ((0, 0), (1, 0), (2, 0)):
+        trust.keep(*grown(trust, agent, log, log.notes[number]))
+        assert written() == expected
+    clock.now_s += 1.0
+    trust.keep(*grown(trust, agent, log, log.notes[2]))  # nothing new, and time to write
+    assert written() == 2
+    trust.keep(*grown(trust, agent, log, log.notes[3]))
+    assert written() == 2
+    trust.flush()
+    assert written() == 3
