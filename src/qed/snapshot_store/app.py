@@ -18,7 +18,6 @@ import structlog
 
 from qed.errors import (
     BusyError,
-    ConflictError,
     ContradictionError,
     FatalError,
     MalformedError,
@@ -158,7 +157,7 @@ class StorePort:
         """Keep an alert; 200 says that it is on disk."""
         try:
             await asyncio.to_thread(self._store.add_alert, request.body)
-        except (BusyError, ConflictError):
+        except BusyError:
             self.counts.alerts_refused += 1
             structlog.get_logger().error("an alert was refused: the store keeps no more of them")
             raise

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qed.client.evidence import verify_evidence
 from qed.errors import VerificationError
+from qed.signing.checkpoint import open_checkpoint
 from qed.signing.note import format_verifier_key
 from qed.signing.policy import policy_of_key
 from qed.snapshot_store import rows
@@ -29,7 +30,7 @@ class Report:
 
 
 def check_store(path: Path, progress: Progress | None = None) -> Report:
-    """Return what a store holds once every root, note, conflict and evidence file was verified.
+    """Return what a store holds once every root, note, signature and evidence file was verified.
 
     Raises: NotFoundError without a store there, LockedError when it runs, DamagedError with the
     name of the first row that is wrong.
@@ -42,6 +43,14 @@ def check_store(path: Path, progress: Progress | None = None) -> Report:
                 verify_evidence(store.alerts.evidence(name), policy)
             except VerificationError as error:
                 raise rows.damaged(f"evidence/{name}", f"shows nothing: {error.message}") from error
+        for note, _ in store.conflicting():
+            try:
+                open_checkpoint(note, store.key)
+            except VerificationError as error:
+                raise rows.damaged(
+                    "conflicts", f"hold an unsigned note: {error.message}"
+                ) from error
+        store.verify_signatures()
         published = store.published()
         return Report(
             key=format_verifier_key(store.key),

@@ -244,4 +244,6 @@ def _not_covered(offer: Offer) -> VerificationError:
         f"the checkpoint of size {offer.claim.size} does not cover the snapshots "
         f"[{offer.run.first}, {offer.run.stop}) after those that are here",
         step="consistency",
+        hint="if they are the log's all the same, it has two histories: send the batch in which "
+        "they part, and both are kept",
     )

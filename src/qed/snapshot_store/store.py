@@ -38,6 +38,7 @@ from qed.errors import (
     VerificationError,
 )
 from qed.signing.note import VerifierKey, format_verifier_key, parse_verifier_key
+from qed.signing.snapshot_signature import verify_snapshot_signature
 from qed.snapshot_store import rows
 from qed.snapshot_store.alerts import MAX_ALERTS, Alerts
 from qed.snapshot_store.conflicts import Conflict
@@ -169,6 +170,20 @@ class Store:
     def conflicting(self) -> list[tuple[bytes, Run | None]]:
         """Return each checkpoint that contradicts what is here, with its leaves where proven."""
         return [rows.decode_conflict(row) for row in self._database.scan(rows.CONFLICTS, b"")]
+
+    def verify_signatures(self) -> None:
+        """Return if each signature that is kept is the log's, of the snapshot that is here.
+
+        Raises: DamagedError with the name of the first row that is not. Cost: 0.1 ms each.
+        """
+        for key, _ in self._database.scan(rows.SIGNATURES, b""):
+            version = rows.decode_version(rows.SIGNATURES, key)
+            try:
+                (leaf,) = self._stored.one(version).leaves()
+                verify_snapshot_signature(self.key, leaf, self._stored.signature(version))
+            except VerificationError as error:
+                name = rows.name_row(rows.SIGNATURES, version)
+                raise rows.damaged(name, f"is not the log's: {error.message}") from error
 
     @property
     def failure(self) -> FatalError | None:

@@ -37,6 +37,23 @@ def test_evidence_that_shows_nothing_is_damage(path):
         check_store(path)
 
 
+def test_a_signature_that_is_not_the_logs_is_damage(path):
+    with Store.open(path) as store:
+        store.accept(LOG.batch(40, 45, signed=True))
+    check_store(path)
+    with Store.open(path) as store:
+        store._database.commit([rows.encode_signature(41, LOG.signature(42))])
+    with pytest.raises(DamagedError, match="signatures/41"):
+        check_store(path)
+
+
+def test_a_conflict_without_a_signed_note_is_damage(path):
+    with Store.open(path) as store:
+        store._database.commit([rows.encode_conflict(b"h" * 32, b"note", None)])
+    with pytest.raises(DamagedError, match="conflicts"):
+        check_store(path)
+
+
 def test_none_there_and_one_that_runs(path, tmp_path):
     with pytest.raises(NotFoundError):
         check_store(tmp_path / "none")
