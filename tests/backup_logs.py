@@ -14,7 +14,7 @@ from pathlib import Path
 import google_crc32c
 import pytest
 
-from model import Model
+from model import Model, snapshot_leaf, snapshot_log_root
 from qed import durable
 from qed.backup import rocksdb_layout as layout
 from qed.backup.create import create_backup
@@ -74,10 +74,12 @@ def judge_restored(path: Path, size: int) -> Report:
         model.add([event(number)])
     before = check(path)
     assert size == before.size
+    assert before.snapshot_root == snapshot_log_root(list(map(snapshot_leaf, model.snapshots)))
     if size:
         assert model.snapshots[-1].history_digest == before.history_digest
         assert model.snapshots[-1].hyper_digest == before.hyper_digest
     with contextlib.closing(Log.open(path)) as log:
+        assert log.snapshot_root == (size, before.snapshot_root)
         added = log.append([event(1000)])
         assert size == added.first_version
         assert model.add([event(1000)])[-1] == added.snapshots()[-1]
