@@ -145,3 +145,15 @@ def test_the_same_evidence_is_not_kept_twice(agent, log):
         for _ in range(3):
             claims.tell_rollback(agent.station, agent.source(server.url), log.note, log.notes[1])
     assert len(list(agent.station.evidence_path.iterdir())) == 1
+
+
+def test_what_was_read_from_a_liar_is_read_again_the_next_time(agent):
+    log = PublishedLog()
+    for number in range(300):
+        log.add(b"%d" % number)
+    with serving(log, lies={"/tile/0/000": lambda body: bytes(len(body))}) as server:
+        source, trusted = agent.source(server.url), Trusted(log.key, log.notes[99])
+        with pytest.raises(VerificationError):
+            claims.judge(agent.station, trusted, source, log.note)
+        server.lies.clear()
+        assert claims.judge(agent.station, trusted, source, log.note).size == 300

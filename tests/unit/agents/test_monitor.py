@@ -413,3 +413,32 @@ def test_one_round_ends_by_itself(tmp_path, log):
     with open_station(tmp_path / "state", once=True) as agent, serving(log) as server:
         monitor = Monitor(agent, log, [server])
         assert monitor.works[0].step() is None
+
+
+def test_two_that_extend_the_same_one_at_the_same_time_are_held_against_each_other(agent, log):
+    fork = fork_of(2)
+    with serving(fork) as one, serving(log) as other:
+        monitor = Monitor(agent, log, [one, other])
+        serve_at(one, log.notes[1])
+        assert monitor.round(0) == [None]
+
+        def overtake(note):
+            """While one is asked, the other makes its round and becomes the newest."""
+            assert monitor.round(1) == [None]
+            return note
+
+        one.lies["/checkpoint"] = overtake
+        assert monitor.round(0) == [ContradictionError]
+    assert agent.told == [("equivocation", one.url)]
+
+
+def test_silence_begins_with_the_last_verified_answer(agent, log):
+    with serving(log) as server:
+        monitor = Monitor(agent, log, [server])
+        for _ in range(5):
+            monitor.clock.now_s += 20.0
+            assert monitor.round() == [None]
+        server.lies["/"] = lambda _: (503, b"starting\n")
+        monitor.clock.now_s += 20.0
+        assert monitor.round() == [UnavailableError]
+    assert agent.told == []

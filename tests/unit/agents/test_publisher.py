@@ -416,6 +416,18 @@ def test_what_was_trusted_is_remembered_over_a_restart(tmp_path, log):
             Publisher(agent, log, [server], []).fill(0)
 
 
+def test_a_server_that_went_back_while_nobody_looked_is_told(tmp_path, log):
+    log.fill(100, "more ")
+    with serving(log) as server:
+        with open_station(tmp_path / "state") as agent:
+            Publisher(agent, log, [server], []).fill(0)
+        server.lies["/checkpoint"] = lambda _: log.notes[0]
+        with open_station(tmp_path / "state") as agent:
+            with pytest.raises(VerificationError, match="went back"):
+                Publisher(agent, log, [server], []).fill(0)
+            assert agent.told == [("rollback", server.url)]
+
+
 def test_the_next_server_is_asked_when_one_is_down(agent, log):
     with serving(log) as down:
         pass
