@@ -4,6 +4,7 @@ import asyncio
 
 from qed.agents.alerts import KINDS, Alert, Alerts
 from qed.agents.metrics import AgentMetrics, Progress
+from qed.version import VERSION
 from qed.web.messages import Request
 
 
@@ -66,6 +67,7 @@ def test_alerts_are_counted_also_those_held_back():
 
 
 def test_the_program_says_what_it_is():
-    assert any(
-        line.startswith('qed_agent_build_info{role="publisher"') for line in scrape(build([]))
-    )
+    [line] = [line for line in scrape(build([])) if line.startswith("qed_agent_build_info{")]
+    assert 'role="publisher"' in line
+    assert 'node="p0"' in line
+    assert f'version="{VERSION}"' in line
