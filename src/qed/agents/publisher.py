@@ -34,6 +34,7 @@ from qed.client.refusals import read_refusal
 from qed.client.trusted import Trusted
 from qed.errors import (
     ConflictError,
+    NotFoundError,
     QedError,
     RequestError,
     UnavailableError,
@@ -54,6 +55,8 @@ Open = Callable[[str], Source]
 
 class FeedWork:
     """Reads the checkpoints of the log from the first of its servers that answers."""
+
+    may_be_empty = False  # whether no checkpoint at all is no trouble: a store before its first one
 
     def __init__(
         self, station: Station, trust: Trust, sources: Sequence[Source], head: Head
@@ -90,7 +93,12 @@ class FeedWork:
         trusted = self._trusted = self._trusted or self._trust.open(source)
         known = trusted.note
         after = trusted.size if wait_s else None
-        note = claims.fetch(self._station, source, after, wait_s)
+        try:
+            note = claims.fetch(self._station, source, after, wait_s)
+        except NotFoundError:
+            if known or not self.may_be_empty:
+                raise
+            return False
         size = claims.check_signed(self._station, trusted, source, note).size
         if size < trusted.size:
             self._refuse_behind(source, trusted, note, size)

@@ -279,6 +279,25 @@ def test_an_empty_log_is_no_error(agent):
         assert store.snapshots == log.snapshots
 
 
+@pytest.mark.parametrize("may_be_empty", [True, False])
+def test_no_checkpoint_at_all_is_trouble_where_there_must_be_one(agent, may_be_empty):
+    log = PublishedLog()
+    with serving(log) as server, storing() as store:
+        made = Publisher(agent, log, [server], [store])
+        made.feed.may_be_empty = may_be_empty
+        if may_be_empty:
+            made.feed.step()
+        else:
+            with pytest.raises(NotFoundError):
+                made.feed.step()
+        assert made.head.newest is None
+        log.add(b"first")
+        made.fill(1)
+        server.lies["/checkpoint"] = lambda _: (404, b"gone\n")
+        with pytest.raises(NotFoundError):
+            made.feed.step()
+
+
 @pytest.mark.parametrize(
     ("path", "lie", "kind"),
     [
