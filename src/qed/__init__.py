@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from qed.client.async_client import AsyncClient
     from qed.client.blind import blind, create_salt_file, read_salt
     from qed.client.config import ClientConfig
+    from qed.client.consistency import verify_consistency_file
+    from qed.client.evidence import verify_evidence
+    from qed.client.evidence_frame import Finding
+    from qed.client.receipts import Verified, verify_receipt
+    from qed.client.request_receipt import FreshReceipt
     from qed.client.saved import (
         SavedIncremental,
         SavedMembership,
@@ -47,6 +52,8 @@ if TYPE_CHECKING:
         UnreachableError,
         VerificationError,
     )
+    from qed.signing.note import VerifierKey, parse_verifier_key
+    from qed.signing.policy import Policy, parse_policy, policy_of_key
     from qed.trees.values import IncrementalProof, MembershipProof, Snapshot
     from qed.trees.verify import Root
     from qed.version import VERSION
@@ -60,10 +67,13 @@ _HOMES = {
     "ClientConfig": "qed.client.config",
     "ContradictionError": "qed.errors",
     "FatalError": "qed.errors",
+    "Finding": "qed.client.evidence_frame",
+    "FreshReceipt": "qed.client.request_receipt",
     "IncrementalProof": "qed.trees.values",
     "MembershipProof": "qed.trees.values",
     "NotProvenError": "qed.errors",
     "NotPublishedError": "qed.errors",
+    "Policy": "qed.signing.policy",
     "QedError": "qed.errors",
     "RequestError": "qed.errors",
     "Root": "qed.trees.verify",
@@ -74,17 +84,25 @@ _HOMES = {
     "UnreachableError": "qed.errors",
     "Verdict": "qed.client.verify_many",
     "VerificationError": "qed.errors",
+    "Verified": "qed.client.receipts",
+    "VerifierKey": "qed.signing.note",
     "blind": "qed.client.blind",
     "create_salt_file": "qed.client.blind",
     "decode_saved_answer": "qed.client.saved",
     "history_root": "qed.client.verify_answers",
     "hyper_root": "qed.client.verify_answers",
+    "parse_policy": "qed.signing.policy",
+    "parse_verifier_key": "qed.signing.note",
+    "policy_of_key": "qed.signing.policy",
     "read_salt": "qed.client.blind",
     "read_saved": "qed.client.saved",
     "roots_needed": "qed.client.verify_answers",
+    "verify_consistency_file": "qed.client.consistency",
+    "verify_evidence": "qed.client.evidence",
     "verify_incremental_answer": "qed.client.verify_answers",
     "verify_many": "qed.client.verify_many",
     "verify_membership_answer": "qed.client.verify_answers",
+    "verify_receipt": "qed.client.receipts",
     "verify_saved": "qed.client.saved",
     "verify_with_snapshots": "qed.client.verify_answers",
     "write_saved": "qed.client.saved",
@@ -97,10 +115,13 @@ __all__ = [
     "ClientConfig",
     "ContradictionError",
     "FatalError",
+    "Finding",
+    "FreshReceipt",
     "IncrementalProof",
     "MembershipProof",
     "NotProvenError",
     "NotPublishedError",
+    "Policy",
     "QedError",
     "RequestError",
     "Root",
@@ -111,18 +132,26 @@ __all__ = [
     "UnreachableError",
     "Verdict",
     "VerificationError",
+    "Verified",
+    "VerifierKey",
     "__version__",
     "blind",
     "create_salt_file",
     "decode_saved_answer",
     "history_root",
     "hyper_root",
+    "parse_policy",
+    "parse_verifier_key",
+    "policy_of_key",
     "read_salt",
     "read_saved",
     "roots_needed",
+    "verify_consistency_file",
+    "verify_evidence",
     "verify_incremental_answer",
     "verify_many",
     "verify_membership_answer",
+    "verify_receipt",
     "verify_saved",
     "verify_with_snapshots",
     "write_saved",

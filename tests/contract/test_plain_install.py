@@ -16,7 +16,7 @@ class Blocked:
     def find_spec(self, name, path=None, target=None):
         rooms = ("database", "engine", "backup", "web", "server", "cli")
         absent = ("rocksdict", "uvicorn", "uvloop", "httptools", "structlog", "google_crc32c")
-        absent += ("prometheus_client", "cryptography", "click", "rich")
+        absent += ("prometheus_client", "click", "rich")
         if name.split(".")[0] in absent or name in [f"qed.{room}" for room in rooms]:
             raise ModuleNotFoundError(f"blocked: {name}")
 
@@ -50,6 +50,18 @@ def test_nothing_is_loaded_before_it_is_asked_for():
     code = "import qed\nprint([name for name in sys.modules if name.startswith('qed.')])"
 
     assert run(code) == "[]\n"
+
+
+def test_verifying_by_digests_loads_no_library_of_signatures():
+    code = "from qed import verify_saved, verify_many\nprint('cryptography' in sys.modules)"
+
+    assert run(code) == "False\n"
+
+
+def test_verifying_receipts_loads_no_http_library():
+    code = "from qed import verify_receipt, verify_evidence\nprint('httpx2' in sys.modules)"
+
+    assert run(code) == "False\n"
 
 
 def test_verifying_loads_no_http_library():

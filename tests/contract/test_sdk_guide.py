@@ -20,7 +20,7 @@ def test_the_code_of_the_guide_runs_as_written(tmp_path, monkeypatch):
         exec(code.replace("http://127.0.0.1:8700", server.management), names)  # noqa: S102 (the page itself)
         names["client"].close()
 
-    assert len(blocks) == 10
+    assert len(blocks) == 12
     assert sorted(path.name for path in tmp_path.glob("*.json")) == [
         "event-0.proof.json",
         "growth.proof.json",

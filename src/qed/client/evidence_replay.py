@@ -97,7 +97,7 @@ class Replay(Evidence):
     def judge(self, key: VerifierKey) -> Finding:
         """Make the leaves again, tie them to the checkpoint, and replay them to the first fault.
 
-        Cost: that of replaying M events, about a second a million, and 100 bytes each.
+        Cost: that of replaying M events, some ten seconds a million added one by one.
         """
         checkpoint = open_signed(self.checkpoint, key, "Checkpoint")
         root, wrong_history = self._make_leaves()
