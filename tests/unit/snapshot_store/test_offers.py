@@ -47,6 +47,12 @@ def test_versions_that_follow_each_other_are_a_run():
         dense_run([LOG.snapshots[5], LOG.snapshots[7]])
 
 
+def test_a_batch_that_is_larger_than_its_checkpoint_is_refused_before_anything_is_computed():
+    batch = replace(LOG.batch(0, 20), checkpoint=LOG.note(19))
+    with pytest.raises(VerificationError, match="ends at 20, beyond its checkpoint of size 19"):
+        open_offer(batch, KEYS)
+
+
 def test_the_notes_signatures_by_known_keys_stay():
     witness = cosigner("w.test")
     stranger = cosigner("s.test")

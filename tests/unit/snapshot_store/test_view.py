@@ -47,6 +47,10 @@ def test_a_row_that_is_missing_is_named(stored):
         stored.run(850, 901)
     with pytest.raises(DamagedError, match="leaves/900"):
         stored.one(900)
+    more = Run.of_snapshots(LOG.snapshots[1024:1030])
+    stored._database.commit(rows.encode_run(more))
+    with pytest.raises(DamagedError, match="leaves/900"):
+        stored.run(850, 1026)
     with pytest.raises(DamagedError, match="nodes/1/3"):
         stored.hashes(1, 2, 4)
 
