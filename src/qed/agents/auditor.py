@@ -55,6 +55,8 @@ _OK = 200
 class StoreFeed(FeedWork):
     """Reads the checkpoints of a store; the key to believe them by is the server's to say."""
 
+    may_be_empty = True
+
     def __init__(
         self, station: Station, trust: Trust, store: Source, server: Source, head: Head
     ) -> None:

@@ -20,7 +20,6 @@ from qed.agents.head import Head
 from qed.agents.positions import PositionFile
 from qed.agents.trust import Trust
 from qed.errors import (
-    NotFoundError,
     NotPublishedError,
     RequestError,
     UnavailableError,
@@ -376,8 +375,8 @@ def test_the_position_is_written_now_and_then_and_at_rest(agent):
 
 def test_a_first_start_without_a_checkpoint_waits(agent):
     audit = Audit(agent, PublishedLog())
-    with pytest.raises(NotFoundError):
-        audit.feed.step()
+    audit.feed.step()
+    assert audit.head.newest is None
     assert audit.work.step() == 0
     audit.head.close()
     assert audit.work.step() is None
