@@ -171,17 +171,20 @@ class Whole:
             *flags,
         ]
 
-    def start_agent(self, name: str, *flags: str) -> Program:
+    def spawn_agent(self, name: str, *flags: str) -> Program:
         (port,) = free_ports(1)
         words = [*self.agent_words(name, *flags), "--metrics-addr", f"127.0.0.1:{port}"]
         self.programs[name] = Program(self.qed, words, port, "/metrics")
-        return self.programs[name].start()
+        return self.programs[name].spawn()
+
+    def start_agent(self, name: str, *flags: str) -> Program:
+        return self.spawn_agent(name, *flags).wait_ready()
 
     def start(self) -> Self:
-        """Start all five."""
+        """Start all five; the agents at the same time."""
         self.start_server().start_store()
-        for name in AGENTS:
-            self.start_agent(name)
+        for agent in [self.spawn_agent(name) for name in AGENTS]:
+            agent.wait_ready()
         return self
 
     def __enter__(self) -> Self:
