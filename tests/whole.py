@@ -206,6 +206,10 @@ class Whole:
         found: list[str] = json.loads(get(self.store.port, "/alert").body)
         return found
 
+    def metrics_text(self, name: str) -> str:
+        """All metrics of an agent, as it serves them."""
+        return get(self.programs[name].port, "/metrics").body.decode()
+
     def metric(self, name: str, metric: str) -> float:
         """A metric of an agent, summed over its labels; 0 while there is none."""
         return self._metric(self.programs[name].port, metric)

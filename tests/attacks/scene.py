@@ -1,0 +1,166 @@
+"""The stage of an attack by the server: all five processes, and who says what within how long."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from attacks.offline import Shown, verify_alone
+from process import Finished, Qed
+from qed.client.feed import leaves, open_source
+from qed.trees.snapshot_log import decode_leaf
+from qed.trees.values import Snapshot
+from whole import Whole, deadline
+
+EVIL_SERVER = Path(__file__).with_name("evil_server.py")
+
+# A restart of the server is no silence with this interval: that is told after three of them.
+INTERVAL_S = 2
+FLAGS = ("--qed-timeout", "5s", "--interval", f"{INTERVAL_S}s", "--max-lag-age", "10m")
+
+# From when a lie can be seen to the alert at the store: an interval and a half is what it takes at
+# most, and the rest is for a machine with other things to do.
+WITHIN_S = 10.0
+
+SETTLE_S = 30.0
+
+TARGET = "the event that the server lies about"
+_EVIDENCE = re.compile(r" Evidence: (/.*\.json)", re.ASCII)
+
+
+@dataclass
+class Scene:
+    """The five of one log, as the tests of attacks look at them."""
+
+    whole: Whole
+    scratch: Path
+
+    @property
+    def db(self) -> Path:
+        return self.whole.server.db
+
+    def add(self, *groups: Sequence[str]) -> None:
+        """Add events, each sequence as one group."""
+        for group in groups:
+            events = [base64.b64encode(event.encode()).decode() for event in group]
+            answer = self.whole.server.call("POST", "/events/bulk", {"Events": events})
+            assert answer.status == 201, answer
+
+    def wait_watched(self, size: int) -> None:
+        """Wait until a log of that size is in the store, and auditor and monitor have been there.
+
+        The sweep goes round and round; it is not waited for.
+        """
+        works = {"proofs": "auditor", "replay": "auditor", "server": "monitor", "store": "monitor"}
+        for _ in deadline(SETTLE_S):
+            if self.whole.count() == size and all(
+                self._position(agent, work) == size
+                for work, agent in works.items()
+                if agent in self.whole.programs
+            ):
+                return
+        raise AssertionError(f"{size} versions are not watched yet\n{self.whole.said()}")
+
+    def _position(self, agent: str, work: str) -> float:
+        metric = f'qed_agent_position{{work="{work}'
+        text = self.whole.metrics_text(agent)
+        found = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.startswith(metric)]
+        return min((float(value) for value in found), default=-1.0)
+
+    def expect_alert(
+        self, agent: str, kind: str, *, since_s: float, within_s: float = WITHIN_S
+    ) -> Path:
+        """Wait for an alert of an agent at the store; return its evidence, an agent's file.
+
+        `since_s` is when the lie could be seen, by the monotonic clock.
+        """
+        directory = self.whole.directory / agent / "evidence"
+        for line in self._watch_alerts(since_s, within_s):
+            found = _EVIDENCE.search(line)
+            if line.startswith(f"{kind}: ") and found and Path(found[1]).parent == directory:
+                assert Path(found[1]) in self.whole.evidence_files(agent)
+                return Path(found[1])
+        raise AssertionError(
+            f"no {kind} of the {agent} within {within_s} s:\n"
+            + "\n".join([*self.whole.alerts(), self.whole.said()])
+        )
+
+    def expect_silence_told(self, *, since_s: float, within_s: float) -> None:
+        """Wait until the monitor says at the store that the server is silent."""
+        start = f"silence: {self.whole.server.endpoint}: "
+        assert any(line.startswith(start) for line in self._watch_alerts(since_s, within_s)), (
+            self.whole.said()
+        )
+
+    def _watch_alerts(self, since_s: float, within_s: float) -> Iterator[str]:
+        for _ in deadline(within_s):
+            late_s = time.monotonic() - since_s
+            yield from self.whole.alerts()
+            if late_s > within_s:
+                return
+
+    def verify(self, evidence: Path) -> Shown:
+        """Verify evidence on a machine that has only the file and the key."""
+        return verify_alone(self.whole.qed, evidence, self.whole.key, self.scratch)
+
+    def expect_signed(self, evidence: Path, kind: str) -> Shown:
+        """Expect evidence that the log's own key signed against itself."""
+        shown = self.verify(evidence)
+        assert (shown.code, shown.kind, shown.signed) == (31, kind, True), shown
+        return shown
+
+    def expect_peace(self) -> None:
+        """Expect that nobody has anything to say."""
+        assert self.whole.alerts() == [], self.whole.said()
+        for name in ("publisher", "auditor", "monitor"):
+            if name in self.whole.programs:
+                assert self.whole.evidence_files(name) == [], self.whole.said()
+                assert self.whole.programs[name].runs, self.whole.said()
+
+    def client(self, *words: str) -> Finished:
+        """Run a client that has pinned the key, and reads snapshots from the store."""
+        return self.whole.qed.run(
+            *("client", "--endpoints", self.whole.server.endpoint, "--key", self.whole.key),
+            *("--snapshot-store-url", self.whole.real_store_url, "--json"),
+            *words,
+        )
+
+    def refuses_to_start(self) -> str:
+        """Expect an honest server to find the database damaged; return what it says."""
+        self.whole.server.qed = self.whole.qed
+        self.whole.server.spawn()
+        code = self.whole.server.ended()
+        assert code == 41, f"{code}\n{self.whole.server.output}"
+        return self.whole.server.output
+
+    def snapshots(self, size: int) -> list[Snapshot]:
+        """Return what the store has."""
+        with open_source(self.whole.real_store_url, timeout_s=30.0) as source:
+            return [decode_leaf(leaf) for bundle in leaves(source, 0, size) for leaf in bundle]
+
+
+def numbered(first: int, stop: int) -> list[str]:
+    """Return the texts of some events."""
+    return [f"event {number}" for number in range(first, stop)]
+
+
+def digest_of(event: str) -> bytes:
+    return sha256(event.encode()).digest()
+
+
+@contextmanager
+def scene(
+    qed: Qed, scratch: Path, *, lie: str = "", server_flags: Sequence[str] = ()
+) -> Iterator[Scene]:
+    """Set up a log whose server tells a lie of `evil_server`, none without; nothing runs yet."""
+    with Whole(qed, scratch / "whole", server_flags, agent_flags=FLAGS) as whole:
+        if lie:
+            python = str(Path(qed.command[0]).with_name("python"))
+            whole.server.qed = Qed([python, str(EVIL_SERVER), lie], qed.home)
+        yield Scene(whole, scratch)
