@@ -43,6 +43,7 @@ def run(context: Context) -> list[Figure]:
         pairs = ratios(result["times_s"], kind)
         slower = 100 * (1 - 1 / statistics.median(pairs))
         floors = [at_most("% slower", slower, SLOWER_PERCENT)] if kind == "with" else []
+        cpu = ratios(result["cpu_s"], kind)
         quarters = statistics.quantiles(pairs, n=4)
         figures.append(
             Figure(
@@ -56,6 +57,7 @@ def run(context: Context) -> list[Figure]:
                 if kind == "without"
                 else {
                     "% slower": slower,
+                    "% more CPU": 100 * (statistics.median(cpu) - 1),
                     "half of the pairs from": 100 * (1 - 1 / quarters[0]),
                     "to": 100 * (1 - 1 / quarters[2]),
                 },
