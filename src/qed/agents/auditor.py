@@ -171,7 +171,7 @@ class ProofWork:
         """Ask about some leaves, wait until all that they need is published, and judge."""
         versions = range(part.first_version, part.stop)
         wanted = [version for version in versions if self._draw() < self._sampling]
-        asked = [self._ask(part.snapshot(version)) for version in wanted]
+        asked = self._ask([part.snapshot(version) for version in wanted])
         currents = {one.current for one in asked if one.current is not None}
         self._wait_published(max(currents, default=0))
         leaves = {v: part.snapshot(v) for v in currents if part.first_version <= v < part.stop}
@@ -183,13 +183,19 @@ class ProofWork:
         for fault in verdicts.find_faults(asked, leaves):
             self._tell(part, fault)
 
-    def _ask(self, snapshot: Snapshot) -> Asked:
-        """Ask about one event; a server that refuses is told of, and asked again later."""
-        body = wire.encode_digest_query(snapshot.event_digest, None)
-        answer = self._server.post(_PATH, body, "application/json")
-        if answer.status == _OK:
-            return Asked(snapshot, answer.body, verdicts.read_current(answer.body))
-        error = read_refusal(answer, f"POST {self._server.name}{_PATH}")
+    def _ask(self, snapshots: Sequence[Snapshot]) -> list[Asked]:
+        """Ask about events; a server that refuses is told of, and asked again later."""
+        bodies = [wire.encode_digest_query(one.event_digest, None) for one in snapshots]
+        answers = self._server.post_many(_PATH, bodies, "application/json")
+        for snapshot, answer in zip(snapshots, answers, strict=True):
+            if answer.status != _OK:
+                self._refuse(snapshot, read_refusal(answer, f"POST {self._server.name}{_PATH}"))
+        return [
+            Asked(snapshot, answer.body, verdicts.read_current(answer.body))
+            for snapshot, answer in zip(snapshots, answers, strict=True)
+        ]
+
+    def _refuse(self, snapshot: Snapshot, error: QedError) -> NoReturn:
         if isinstance(error, RequestError):
             text = f"it gives no proof for version {snapshot.version}: {error.message}"
             self._station.alert("answer", self._server.name, text)

@@ -21,7 +21,7 @@ from typing import Self, TypeVar
 
 from qed import wire
 from qed.client.calls import Request, Response
-from qed.client.places import Place, open_place
+from qed.client.places import Place, ServerPlace, open_place
 from qed.client.refusals import read_refusal
 from qed.errors import MalformedError, NotFoundError, VerificationError
 from qed.trees.snapshot_log import LEAF_BYTES, TILE_HASHES
@@ -168,12 +168,17 @@ class Source:
 
     def post(self, path: str, body: bytes, content_type: str) -> Response:
         """Send a body and return the answer, whatever its status. Never sent twice."""
-        headers = {
-            "content-type": content_type,
-            "accept": "application/json, application/problem+json",
-        }
-        request = Request("POST", path, headers, body, BOUNDS.answer_bytes)
-        return self._place.send(request, self._timeout_s)
+        return self._place.send(_build_post(path, body, content_type), self._timeout_s)
+
+    def post_many(self, path: str, bodies: Sequence[bytes], content_type: str) -> list[Response]:
+        """Send bodies that may be sent twice, and return the answers in order.
+
+        To a server several are on the way at a time, which costs both a fraction of `post`.
+        """
+        requests = [_build_post(path, body, content_type) for body in bodies]
+        if isinstance(self._place, ServerPlace):
+            return self._place.send_many(requests, self._timeout_s)
+        return [self._place.send(request, self._timeout_s) for request in requests]
 
     def parse(self, path: str, decode: Callable[[bytes], T], data: bytes) -> T:
         """Return what a body says; one that does not parse is a false claim of its source's."""
@@ -253,6 +258,14 @@ def leaves(source: Source, first: int, stop: int) -> Iterator[list[bytes]]:
         bundle = source.bundle(index, tile_width(ENTRIES, index, stop))
         yield bundle[skipped:]
         first = (index + 1) * TILE_HASHES
+
+
+def _build_post(path: str, body: bytes, content_type: str) -> Request:
+    headers = {
+        "content-type": content_type,
+        "accept": "application/json, application/problem+json",
+    }
+    return Request("POST", path, headers, body, BOUNDS.answer_bytes)
 
 
 def _build_tile(tile: Tile, entry_bytes: int) -> Request:

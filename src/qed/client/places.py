@@ -14,6 +14,8 @@ import io
 import select
 import socket
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
@@ -21,6 +23,7 @@ from urllib.parse import urlsplit
 from qed import durable
 from qed.client.calls import Request, Response
 from qed.client.config import create_tls_context, parse_endpoint
+from qed.client.pipelining import AT_ONCE, exchange
 from qed.errors import (
     ConflictError,
     NotFoundError,
@@ -73,6 +76,7 @@ class ServerPlace:
         self.name = parse_endpoint(url)
         parts = urlsplit(self.name)
         self._prefix = parts.path
+        self._netloc = parts.netloc
         self._scheme = parts.scheme
         self._host = parts.hostname or ""
         self._port = parts.port
@@ -98,6 +102,38 @@ class ServerPlace:
             return self._exchange(request, deadline_s)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._refuse(request, error)
+
+    def send_many(self, requests: Sequence[Request], timeout_s: float) -> list[Response]:
+        """Return the answers in order, several requests being on the way at a time.
+
+        For requests that may be made twice: where the server is unusual about one, it and those
+        behind it are sent again, one by one. `timeout_s` bounds `pipelining.AT_ONCE` of them.
+        Raises: as `send`.
+        """
+        answers: list[Response] = []
+        while len(answers) < len(requests):
+            some = requests[len(answers) : len(answers) + AT_ONCE]
+            answered = self._exchange_many(some, timeout_s)
+            answers += answered
+            if len(answered) < len(some):
+                answers += [self.send(request, timeout_s) for request in some[len(answered) :]]
+        return answers
+
+    def _exchange_many(self, requests: Sequence[Request], timeout_s: float) -> list[Response]:
+        """Send requests at once; the connection is kept when all are answered."""
+        deadline_s = time.monotonic() + timeout_s if timeout_s else None
+        whole = [replace(request, path=self._prefix + request.path) for request in requests]
+        self._usable()
+        answers: list[Response] = []
+        try:
+            connection = self._open(deadline_s)
+            answers = exchange(connection.sock, self._netloc, whole, deadline_s)
+        except (OSError, ValueError) as error:
+            self._refuse(requests[0], error)
+        finally:
+            if len(answers) < len(requests):
+                self.close()
+        return answers
 
     def close(self) -> None:
         """Close the connection."""

@@ -170,6 +170,18 @@ def test_any_path_can_be_asked_and_bodies_sent(log):
     assert server.bodies[-1] == question
 
 
+def test_many_bodies_are_answered_in_order(log, tmp_path):
+    questions = [wire.encode_digest_query(one.event_digest, None) for one in log.snapshots[:40]]
+    with serving(log) as server, open_source(server.url) as source:
+        answers = source.post_many("/proofs/digest-membership", questions, "application/json")
+        found = [wire.decode_membership(one.body).actual_version for one in answers]
+        assert found == list(range(40))
+    with open_source(str(log.write_mirror(tmp_path))) as mirror:
+        assert mirror.post_many("/any", [], "text/plain") == []
+        with pytest.raises(errors.RequestError):
+            mirror.post_many("/any", [b"one"], "text/plain")
+
+
 def test_refusals_keep_their_branch(log):
     lies = {"/checkpoint": lambda _: (503, b"too many wait\n"), "/tile": lambda _: (500, b"")}
     with serving(log, lies=lies) as server, open_source(server.url) as source:

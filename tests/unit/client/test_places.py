@@ -113,7 +113,7 @@ def test_silence_and_dripping_end_in_time():
     began_s = time.monotonic()
     with scripted(hang) as server, pytest.raises(errors.UnreachableError):
         server_place(server).send(GET, 0.2)
-    with scripted(drip(b"", 0.01)) as server, pytest.raises(errors.UnreachableError):
+    with scripted(drip(b"x", 0.01)) as server, pytest.raises(errors.UnreachableError):
         server_place(server).send(Request("GET", "/", max_answer_bytes=2**21), 0.2)
 
     def drip_head(connection, server):
@@ -195,3 +195,34 @@ def test_a_directory_answers_with_its_files(tmp_path):
     with pytest.raises(errors.RequestError, match="is a directory"):
         place.send(POST, 5)
     place.close()
+
+
+def test_many_requests_are_on_the_way_at_a_time():
+    bodies = [b"%d" % number for number in range(5)]
+    with scripted(b"".join(answer(200, body) for body in bodies)) as server:
+        place = server_place(server, "/log")
+        answers = place.send_many([POST] * 5, 5)
+        place.close()
+    assert [one.body for one in answers] == bodies
+    # What the script read as the first one's body has the other four behind it.
+    assert server.heard[0][1].count(b"POST /log/batch HTTP/1.1\r\n") == 4
+
+
+def test_what_is_not_answered_in_the_usual_form_is_asked_one_by_one():
+    first = answer(200, b"first", **CLOSE)
+    one_by_one = [answer(200, b"second", **CLOSE), answer(404, b"third", **CLOSE)]
+    with scripted(first, *one_by_one) as server:
+        answers = server_place(server).send_many([POST] * 3, 5)
+    assert [(one.status, one.body) for one in answers] == [
+        (200, b"first"),
+        (200, b"second"),
+        (404, b"third"),
+    ]
+
+
+def test_many_requests_to_nobody_are_unreachable():
+    with scripted() as server:
+        place = server_place(server)
+    with pytest.raises(errors.UnreachableError):
+        place.send_many([POST] * 3, 5)
+    assert place.send_many([], 5) == []
