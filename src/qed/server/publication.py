@@ -94,15 +94,15 @@ class Publication:
             self._thread.join()
 
     def _run(self) -> None:
-        changed, stopping = self._log.changed, self._stopping
+        changed, stopping, is_last = self._log.changed, self._stopping, False
         try:
-            while not stopping.is_set():
+            while not is_last:
                 changed.wait()
-                # Cleared before the log is looked at: what comes later sets it again.
+                # Cleared before the log and the stop are looked at: what comes later sets it again.
                 changed.clear()
+                is_last = stopping.is_set()
                 stopping.wait(max(0.0, self._next_s - time.monotonic()))
                 self._publish_news()
-            self._publish_news()  # everything that was acknowledged before the stop
         except Exception as error:  # noqa: BLE001 - a bug too: nobody would see that signing ended
             structlog.get_logger().error("nothing is signed any more", why=str(error))
             self._on_failure(error)
