@@ -82,10 +82,10 @@ def _from_rows(result: dict[str, float], hashes: float) -> list[Figure]:
         ),
         Figure(
             NAME,
-            "missing rows made at an open, once",
+            "an open that makes missing rows, once",
             size,
             size / result["missing_s"],
             hashes,
-            more={"seconds": result["missing_s"], "an open with them s": result["open_s"]},
+            more={"seconds": result["missing_s"], "the next open s": result["open_s"]},
         ),
     ]
