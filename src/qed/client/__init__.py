@@ -5,7 +5,7 @@ no), `endpoints` (where calls go, as steps without I/O), `sync_client` and `asyn
 loops over those steps), `verify_answers` (is the proof true?), `verify_many` (thousands of them at
 once), `saved` (a proof in a file) and `config` (every setting).
 
-What a log publishes: `places` and `feed` (where it is read), `trusted` (what has been verified of
+What a log publishes: `pipelining` and `places` and `feed` (where it is read), `trusted` (what has been verified of
 it, and the only ways to extend that), `pins` (remembered between two calls), `published` (its
 snapshots, with the wait for them), `blind` (digests that tell nothing of an event).
 
