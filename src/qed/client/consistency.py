@@ -17,7 +17,8 @@ from qed.client.evidence_frame import (
     read_text_as_bytes,
 )
 from qed.client.known import Known, open_under_policy
-from qed.errors import MalformedError, NewerFormatError, VerificationError
+from qed.client.receipt_text import LATER
+from qed.errors import MalformedError, VerificationError
 from qed.signing.checkpoint import Checkpoint
 from qed.signing.policy import Policy
 from qed.trees.verify_log import verify_consistency
@@ -59,13 +60,12 @@ def decode_consistency(data: bytes) -> Consistency:
 
     Raises:
         VerificationError: the bytes are not exactly those that `encode_consistency` writes.
-        NewerFormatError: a later version of this program wrote it.
     """
     try:
         consistency = _decode(data)
     except MalformedError as error:
         raise VerificationError(
-            f"the consistency file does not parse: {error.message}", step="file"
+            f"the consistency file does not parse: {error.message}", step="file", hint=error.hint
         ) from error
     if encode_consistency(consistency) != data:
         raise VerificationError("the consistency file is not in canonical form", step="file")
@@ -83,7 +83,6 @@ def verify_consistency_file(
         VerificationError: a note is not signed by the key of a log that the policy knows, the two
             are of two logs or in the wrong order, or the proof does not link them.
         ContradictionError: two roots were signed for one size.
-        NewerFormatError: a later version of this program wrote it.
     """
     consistency = decode_consistency(data)
     older = open_under_policy(consistency.older, policy)
@@ -105,7 +104,7 @@ def _decode(data: bytes) -> Consistency:
     written = read_text(fields.get("Format"), "Format")
     if written != FORMAT:
         if written.startswith("qed/consistency/v"):
-            raise NewerFormatError(f"the file has the format {written[:64]!r}, this is {FORMAT!r}")
+            raise MalformedError(f"its format is {written[:64]!r}, this is {FORMAT!r}", hint=LATER)
         raise MalformedError(f"its format is {written[:64]!r}")
     read_exact(fields, "the file", ("Format", "Older", "Newer", "Proof"))
     return Consistency(

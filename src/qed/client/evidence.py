@@ -39,8 +39,8 @@ from qed.client.evidence_frame import (
 from qed.client.evidence_map import Absence, FalseAnswer, Outdated
 from qed.client.evidence_replay import Ends, Replay
 from qed.client.evidence_snapshot import ServedSnapshot
-from qed.client.receipt_text import parse_receipt
-from qed.errors import MalformedError, NewerFormatError, QedError, VerificationError
+from qed.client.receipt_text import LATER, parse_receipt
+from qed.errors import MalformedError, QedError, VerificationError
 from qed.signing.policy import Policy
 from qed.trees.values import MembershipProof, Snapshot
 from qed.wire.fields import read_exact, read_text, read_u64
@@ -80,13 +80,12 @@ def decode_evidence(data: bytes) -> Evidence:
 
     Raises:
         VerificationError: the bytes are not exactly those that `encode` writes for any evidence.
-        NewerFormatError: a later version of this program wrote it.
     """
     try:
         evidence = _decode(data)
     except MalformedError as error:
         raise VerificationError(
-            f"the evidence does not parse: {error.message}", step="evidence"
+            f"the evidence does not parse: {error.message}", step="evidence", hint=error.hint
         ) from error
     if evidence.encode() != data:
         raise VerificationError("the evidence is not in canonical form", step="evidence")
@@ -104,7 +103,6 @@ def verify_evidence(data: bytes, policy: Policy) -> Finding:
     Raises:
         VerificationError: it does not parse, is against a log that the policy does not know, or
             shows nothing; `step` says which.
-        NewerFormatError: a later version of this program wrote it.
 
     Cost: below 5 ms, but for a replay: some ten seconds a million events added one by one.
     """
@@ -271,7 +269,7 @@ def _decode(data: bytes) -> Evidence:
     written = read_text(value.get("Format"), "Format")
     if written != FORMAT:
         if written.startswith("qed/evidence/v"):
-            raise NewerFormatError(f"the file has the format {written[:64]!r}, this is {FORMAT!r}")
+            raise MalformedError(f"its format is {written[:64]!r}, this is {FORMAT!r}", hint=LATER)
         raise MalformedError(f"its format is {written[:64]!r}")
     name = read_text(value.get("Kind"), "Kind")
     kind = KINDS.get(name)

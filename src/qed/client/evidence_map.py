@@ -23,7 +23,7 @@ from qed.client.verify_answers import (
     roots_needed,
     verify_membership_answer,
 )
-from qed.errors import MalformedError, NewerFormatError, NotProvenError, VerificationError
+from qed.errors import MalformedError, NotProvenError, VerificationError
 from qed.signing.note import VerifierKey
 from qed.trees.values import MembershipProof
 from qed.trees.verify import Root
@@ -205,5 +205,5 @@ def _verify_receipt(
     """Return what a receipt in the field `name` proves under the key, whatever any quorum."""
     try:
         return verify_under_key(receipt, key, kind=kind, digest=digest)
-    except (VerificationError, NewerFormatError) as error:
+    except VerificationError as error:
         raise VerificationError(f"{name}: {error.message}", step=name.lower()) from error

@@ -17,7 +17,7 @@ from qed.client.evidence_frame import (
 )
 from qed.client.receipt_text import LOGGED
 from qed.client.receipts import encode_leaf, verify_under_key
-from qed.errors import NewerFormatError, VerificationError
+from qed.errors import VerificationError
 from qed.signing.note import VerifierKey
 from qed.signing.snapshot_signature import verify_snapshot_signature
 from qed.trees.values import Snapshot
@@ -62,7 +62,7 @@ class ServedSnapshot(Evidence):
         """Verify the receipt, and compare the snapshot served with its leaf."""
         try:
             true = verify_under_key(self.receipt, key, kind=LOGGED).snapshot
-        except (VerificationError, NewerFormatError) as error:
+        except VerificationError as error:
             raise VerificationError(f"Receipt: {error.message}", step="receipt") from error
         if self.served.version != true.version:
             raise shows_nothing(f"the snapshots are of {true.version} and {self.served.version}")

@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from qed.errors import MalformedError, NewerFormatError, VerificationError
+from qed.errors import MalformedError, VerificationError
 from qed.trees.values import DIGEST_BYTES, MembershipProof, Snapshot
 from qed.wire.bounds import MAX_U64
 from qed.wire.fields import read_exact, read_text
@@ -42,6 +42,8 @@ MAX_RECEIPT_BYTES: Final = 512 * 1024
 """Bytes of the file: `extra` in base64, and a checkpoint with 64 signatures of 4 KiB."""
 
 MAX_PATH_LINES: Final = 63
+
+LATER: Final = "a later version of qed may have written it: verify it with that one"
 
 _EXTRA, _INDEX = b"extra ", b"index "
 _DECIMAL = re.compile(rb"(0|[1-9][0-9]{0,19})\Z")
@@ -84,14 +86,13 @@ def parse_receipt(data: bytes) -> Receipt:
 
     Raises:
         VerificationError: the bytes are not exactly those that `format_receipt` writes for any
-            receipt; `step` is "receipt".
-        NewerFormatError: a later version of this program wrote it.
+            receipt; `step` is "receipt". A later format is hinted at.
     """
     try:
         receipt = _parse(data)
     except MalformedError as error:
         raise VerificationError(
-            f"the receipt does not parse: {error.message}", step="receipt"
+            f"the receipt does not parse: {error.message}", step="receipt", hint=error.hint
         ) from error
     if format_receipt(receipt) != data:
         raise VerificationError("the receipt is not in canonical form", step="receipt")
@@ -155,7 +156,7 @@ def _read_extra(text: bytes) -> tuple[str, Snapshot, MembershipProof | None]:
     written = read_text(fields["Format"], "Format")
     if written != FORMAT:
         if written.startswith("qed/receipt/v"):
-            raise NewerFormatError(f"it has the format {written[:64]!r}, this is {FORMAT!r}")
+            raise MalformedError(f"its format is {written[:64]!r}, this is {FORMAT!r}", hint=LATER)
         raise MalformedError(f"its format is {written[:64]!r}")
     kind = read_text(fields["Kind"], "Kind")
     if kind not in KINDS:

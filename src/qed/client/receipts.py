@@ -85,7 +85,6 @@ def verify_receipt(
     Raises:
         VerificationError: it proves nothing, or something else; `step` names the check that failed.
         ContradictionError: it proves what it says, under a checkpoint that excludes a known one.
-        NewerFormatError: a later version of this program wrote it.
         RequestError: `digest` or `kind` is none.
 
     Cost: 0.5 ms with the native modules, a signature included; 1.5 ms without.
