@@ -32,7 +32,7 @@ from qed.agents.proving import checkpoint_of, prove_snapshot, read_snapshots
 from qed.agents.publisher import FeedWork
 from qed.agents.replay_work import ReplayWork
 from qed.agents.runtime import Station, Work
-from qed.agents.sweep import SweepWork
+from qed.agents.sweep import EVERY_S, REST_S, SweepWork
 from qed.agents.trust import Trust
 from qed.agents.verdicts import Asked, Fault, tell_fault
 from qed.client.evidence import new_lag
@@ -272,8 +272,11 @@ def build_auditor(  # noqa: PLR0913 - the sides, what is trusted, and what of it
     *,
     sampling: float = 1.0,
     replay: bool = True,
+    interval_s: float = REST_S,
 ) -> list[Work]:
     """Return the works of an auditor: the first store's leaves are proven and replayed, all swept.
+
+    Between two sweeps of a store `interval_s` seconds pass.
 
     Each has connections of its own, which `open_place(address)` makes.
     """
@@ -287,4 +290,8 @@ def build_auditor(  # noqa: PLR0913 - the sides, what is trusted, and what of it
         works.append(ProofWork(station, trust, head, *both(), sampling=sampling))
     if replay:
         works.append(ReplayWork(station, trust, head, *both()))
-    return [*works, *(SweepWork(station, trust, *both(store)) for store in stores)]
+    works += [
+        SweepWork(station, trust, *both(store), rest_s=interval_s, every_s=min(interval_s, EVERY_S))
+        for store in stores
+    ]
+    return works

@@ -17,13 +17,14 @@ from qed.client.feed import Source
 from qed.client.trusted import Trusted
 from qed.errors import NotFoundError, VerificationError
 
-EVERY_S = 1.0
+EVERY_S = 2.0
+REST_S = 10.0
 
 
 class SweepWork:
     """Reads one store's leaves from the first to the last, a part a step."""
 
-    def __init__(  # noqa: PLR0913 - what to read, who has it, and two settings
+    def __init__(  # noqa: PLR0913 - what to read, who has it, and three settings
         self,
         station: Station,
         trust: Trust,
@@ -31,15 +32,17 @@ class SweepWork:
         server: Source,
         *,
         every_s: float = EVERY_S,
+        rest_s: float = REST_S,
         part_leaves: int = PART_LEAVES,
     ) -> None:
-        """Read `part_leaves` leaves of `store` every `every_s` seconds."""
+        """Read `part_leaves` leaves of `store` every `every_s` seconds, and rest after the last."""
         self.progress = station.progress(f"sweep {store.name}")
         self._station = station
         self._trust = trust
         self._store = store
         self._server = server
         self._every_s = every_s
+        self._rest_s = rest_s
         self._part_leaves = part_leaves
         self._frontier = Frontier()  # this thread's; no file: a sweep may begin anywhere
 
@@ -71,5 +74,6 @@ class SweepWork:
         return self._rest(done=self._frontier.size >= trusted.size)
 
     def _rest(self, *, done: bool = True) -> float | None:
-        once = self._station.config.once
-        return None if once and done else 0 if once else self._every_s
+        if self._station.config.once:
+            return None if done else 0
+        return self._rest_s if done else self._every_s

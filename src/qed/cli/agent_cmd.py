@@ -143,6 +143,7 @@ def auditor(ctx: click.Context, /, *, sampling: float, replay: bool) -> None:
             open_place,
             sampling=sampling,
             replay=replay,
+            interval_s=flags.interval_s,
         )
 
     _run(ctx, "auditor", build)
