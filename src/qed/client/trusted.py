@@ -183,8 +183,6 @@ class Trusted:
                     f"the hashes served do not link the checkpoints of {sizes}: {error.message}",
                     step="consistency",
                 ) from error
-            if root == older.root:
-                raise
             raise self._contradiction(older, newer, root, proof) from error
 
     def _contradiction(

@@ -236,3 +236,12 @@ def test_nothing_beyond_the_checkpoint_is_believed(log):
     with pytest.raises(VerificationError):
         Trusted(log.key).authenticate(log.leaves[0], 0, [])
     assert Trusted(log.key).root == verify_log.EMPTY_ROOT
+
+
+def test_a_leaf_that_the_log_signed_in_another_place_is_not_believed(log):
+    """The root would lead to it; the version in it is not the one that was asked for."""
+    leaf = log.leaves[5]
+    lone = sign_checkpoint(log.signer, 1, verify_log.hash_leaf(leaf))
+    trusted = Trusted(log.key, lone)
+    with pytest.raises(VerificationError, match="says that it is of version 5"):
+        trusted.authenticate(leaf, 0, [])
