@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from attacks.offline import Shown, verify_alone
-from process import Finished, Qed
+from process import Finished, Qed, Server
 from qed.client.feed import leaves, open_source
 from qed.trees.snapshot_log import decode_leaf
 from qed.trees.values import Snapshot
@@ -47,10 +47,7 @@ class Scene:
 
     def add(self, *groups: Sequence[str]) -> None:
         """Add events, each sequence as one group."""
-        for group in groups:
-            events = [base64.b64encode(event.encode()).decode() for event in group]
-            answer = self.whole.server.call("POST", "/events/bulk", {"Events": events})
-            assert answer.status == 201, answer
+        add(self.whole.server, *groups)
 
     def wait_watched(self, size: int) -> None:
         """Wait until a log of that size is in the store, and auditor and monitor have been there.
@@ -143,6 +140,14 @@ class Scene:
         """Return what the store has."""
         with open_source(self.whole.real_store_url, timeout_s=30.0) as source:
             return [decode_leaf(leaf) for bundle in leaves(source, 0, size) for leaf in bundle]
+
+
+def add(server: Server, *groups: Sequence[str]) -> None:
+    """Add events to a server, each sequence as one group."""
+    for group in groups:
+        events = [base64.b64encode(event.encode()).decode() for event in group]
+        answer = server.call("POST", "/events/bulk", {"Events": events})
+        assert answer.status == 201, answer
 
 
 def numbered(first: int, stop: int) -> list[str]:
