@@ -93,12 +93,18 @@ def _serve(listener: socket.socket, server: Scripted, answers: Sequence[Answer])
 def _read_request(connection: socket.socket) -> tuple[str, bytes]:
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        chunk = connection.recv(65536)
+        if not chunk:  # a client whose time was over before it had sent anything
+            return data.decode("latin-1"), b""
+        data += chunk
     head, _, body = data.partition(b"\r\n\r\n")
     size = 0
     for line in head.decode("latin-1").lower().split("\r\n"):
         if line.startswith("content-length:"):
             size = int(line.partition(":")[2])
     while len(body) < size:
-        body += connection.recv(65536)
+        chunk = connection.recv(65536)
+        if not chunk:
+            break
+        body += chunk
     return head.decode("latin-1"), body
