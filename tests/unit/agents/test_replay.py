@@ -17,6 +17,7 @@ from qed.agents.replay_files import ReplayFiles
 from qed.client.evidence import verify_evidence
 from qed.client.feed import open_source
 from qed.client.trusted import Trusted
+from qed.engine.log import Log
 from qed.errors import ConflictError, ContradictionError, VerificationError
 from qed.signing.policy import policy_of_key
 from qed.trees import snapshot_log
@@ -259,3 +260,17 @@ def test_after_a_kill_at_any_write_it_goes_on_and_nothing_is_skipped(tmp_path, m
             assert digests == b"".join(one.event_digest for one in log.snapshots)
     assert fatal > 20
     assert Frontier().root == snapshot_log.EMPTY_ROOT
+
+
+def test_what_the_engine_wrote_agrees(tmp_path):
+    published = PublishedLog()
+    with Log.create(tmp_path / "db", origin="engine.example", node_id="node") as log:
+        for size in (1, 5, 1, 260, 3, 90):
+            log.append([EVENTS[n % 9] if n % 3 else os.urandom(32) for n in range(size)])
+        size, root = log.snapshot_root
+        for leaf in log.read_leaves(0, size).leaves():
+            published._append(snapshot_log.decode_leaf(leaf))
+    assert snapshot_log.root(published.peaks) == root
+    published.publish()
+    replayer = replay_log(published, tmp_path / "mirror", tmp_path / "state")
+    assert replayer.compared == replay.Compared(360, 6, root)
