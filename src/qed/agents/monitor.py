@@ -3,7 +3,8 @@
 Each place (the servers of `--qed-endpoints`, the stores) has a thread that asks it for its
 checkpoint once an interval. In a round, in this order:
 
-1. The note is signed by the pinned key. 2. The place did not go back (`rollback`). 3. The note and
+1. The note is signed by the pinned key. 2. The place did not go back (`rollback`), and a log's only
+server is not behind what was seen anywhere before it was asked. 3. The note and
 the newest checkpoint seen anywhere agree: equal sizes have equal roots, a larger one extends the
 smaller (`equivocation`). A larger one becomes the newest. 4. The place is not too far behind the
 newest (`lag`). 5. A server publishes what it takes (`stalled`). And whatever happened: a place that
@@ -78,17 +79,20 @@ class PlaceWork:
         kind: str,
         others: Sequence[Source],
         thresholds: Thresholds,
+        sole: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Watch `source`; `others`, of this thread alone, are asked for proofs when it is behind.
 
-        `kind` is SERVER or STORE. `clock` counts seconds from anywhere.
+        `kind` is SERVER or STORE; `sole` says that it is the log's only server. `clock` counts
+        seconds from anywhere.
         """
         self.progress = station.progress(f"{kind} {source.name}")
         self._station = station
         self._trust = trust
         self._source = source
         self._kind = kind
+        self._sole = sole
         self._others = others
         self._thresholds = thresholds
         self._clock = clock
@@ -107,7 +111,6 @@ class PlaceWork:
         except QedError as error:
             self._check_silence(error)
             raise
-        self._heard_s = self._clock()
         behind = self._check_lag(found)
         stalled = self._check_stalled(found) if self._kind == SERVER else None
         if trouble := behind or stalled:
@@ -121,28 +124,41 @@ class PlaceWork:
         trusted = self._open_trust()
         note = self._fetch()
         if note is None:
+            self._heard_s = self._clock()
             self._newest_size = trusted.size
             return 0
         found = claims.check_signed(self._station, trusted, self._source, note)
-        went_back = self._last is not None and found.size < self._last.size
-        if self._last is not None and went_back:
-            claims.tell_rollback(self._station, self._source, self._last.note, note)
+        ahead = self._find_ahead(trusted)
+        went_back = ahead is not None and found.size < ahead.size
+        if ahead is not None and went_back:
+            claims.tell_rollback(self._station, self._source, ahead.note, note)
         # What was verified here once is a beginning of every checkpoint that became the newest.
         if note != self._agreed:
             trusted = self._compare(trusted, note)
             self._agreed = note
+        self._heard_s = self._clock()
         self._newest_size = trusted.size
         before, self._last = self._last, _Last(found.size, note)
         if self._last != before:
             self._file.write({"Size": found.size, "Note": note.decode()})
         # Stop here: a place that went back is watched from where it is now, and told of as behind.
         self.progress.position, self.progress.head = found.size, trusted.size
-        if before is not None and went_back:
+        if ahead is not None and went_back:
             raise VerificationError(
-                f"{self._source.name} went back from {before.size} to {found.size} versions",
+                f"{self._source.name} went back from {ahead.size} to {found.size} versions",
                 step="rollback",
             )
         return found.size
+
+    def _find_ahead(self, trusted: Trusted) -> _Last | None:
+        """Return the largest checkpoint that the place is known to have served before it was asked.
+
+        What a store has, the log's only server has published, whether or not it was seen there.
+        """
+        seen = 0 if self._last is None else self._last.size
+        if self._sole and trusted.size > seen:
+            return _Last(trusted.size, trusted.note)
+        return self._last
 
     def _open_trust(self) -> Trusted:
         """Return the newest that is trusted; where no key is pinned yet, a server is asked."""
@@ -261,6 +277,7 @@ def build_monitor(  # noqa: PLR0913 - what is watched, what is trusted, and what
             kind=kind,
             others=[open_place(other) for _, other in places if other != address],
             thresholds=thresholds,
+            sole=kind == SERVER and len(servers) == 1,
         )
         for kind, address in places
     ]

@@ -62,6 +62,7 @@ class Monitor:
                 kind=kind,
                 others=[agent.source(other) for _, other in places if other != url],
                 thresholds=settings.get("thresholds", BOUNDS),
+                sole=kind == SERVER and len(servers) == 1,
                 clock=self.clock,
             )
             for kind, url in places
@@ -183,10 +184,11 @@ def test_a_place_that_goes_back(agent, log, number):
         assert finding.kind == "lag"
         assert "30" in finding.sentence
         monitor.round()
-        assert agent.kinds == ["rollback"]  # from here on it is behind
+        assert agent.kinds == ["rollback"]
         monitor.clock.now_s += 61.0
-        assert monitor.round()[number] is NotPublishedError
-        assert agent.kinds[:2] == ["rollback", "lag"]
+        # A store is behind from here on; the log's only server has gone back until it is explained.
+        assert monitor.round()[number] is (VerificationError, NotPublishedError)[number]
+        assert agent.kinds == ["rollback", *["lag"] * number]
 
 
 def test_the_only_place_goes_back_and_nobody_has_the_proof(agent, log):
@@ -441,4 +443,38 @@ def test_silence_begins_with_the_last_verified_answer(agent, log):
         server.lies["/"] = lambda _: (503, b"starting\n")
         monitor.clock.now_s += 20.0
         assert monitor.round() == [UnavailableError]
+    assert agent.told == []
+
+
+def test_the_only_server_goes_back_before_it_was_seen_ahead(agent, log):
+    with serving(log) as server, serving(log) as store:
+        serve_at(server, log.notes[0])
+        serve_at(store, log.notes[0])
+        monitor = Monitor(agent, log, [server], [store])
+        assert monitor.round() == [None, None]
+        store.lies.clear()
+        assert monitor.round(1, 0) == [None, VerificationError]
+    assert agent.told == [("rollback", server.url)]
+    assert agent.finding(agent.kept.alerts[0], log.key).kind == "lag"
+
+
+def test_one_of_two_servers_may_be_behind_for_a_while(agent, log):
+    with serving(log) as server, serving(log) as other:
+        serve_at(other, log.notes[0])
+        monitor = Monitor(agent, log, [server, other])
+        for _ in range(3):
+            assert monitor.round() == [None, None]
+    assert agent.told == []
+
+
+def test_a_checkpoint_that_appears_while_the_only_server_is_asked_is_no_rollback(agent, log):
+    with serving(log) as server, serving(log) as store:
+        monitor = Monitor(agent, log, [server], [store])
+
+        def overtaken(_note):
+            assert monitor.round(1) == [None]
+            return log.notes[1]
+
+        server.lies["/checkpoint"] = overtaken
+        assert monitor.round(0) == [None]
     assert agent.told == []
