@@ -149,6 +149,9 @@ def test_an_answer_without_the_snapshots_that_judge_it():
         if not receipts:
             evidence = replace(evidence, frame=replace(evidence.frame, origin=LOG.signer.name))
         refuse(evidence, "evidence", "its receipts are not those")
+    spare = [logged(LOG, 5), logged(LOG, 4)]
+    now = LOG.log.membership(digest_of(2))
+    refuse(new_answer(digest_of(2), None, now, spare), "evidence", "its receipts are not those")
     unsigned = logged(small_log(6, seed=2), 5)
     refuse(new_answer(digest_of(2), None, answer, [unsigned]), "receipts", "not signed")
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from publishing import ORIGIN, PublishedLog, make_key
 from qed.client.evidence import verify_evidence
@@ -19,9 +20,11 @@ from qed.client.receipts import (
 )
 from qed.errors import ContradictionError, MalformedError, QedError, VerificationError
 from qed.signing.checkpoint import read_checkpoint, sign_checkpoint
+from qed.signing.cosignature import Cosigner
 from qed.signing.note import NoteSigner, format_verifier_key
-from qed.signing.policy import Policy, policy_of_key
+from qed.signing.policy import Policy, Witness, policy_of_key
 from qed.trees import snapshot_log
+from qed.trees.tiles import prove_inclusion
 from qed.trees.values import Snapshot
 from receipt_log import (
     ABSENT_EVENT,
@@ -271,6 +274,37 @@ def test_a_path_with_an_empty_sibling():
     extra = extra_of(OF_EACH["newest"][1])
     value = base64.b64encode(answer.hyper[position])
     refuse(with_extra(OF_EACH["newest"][1], extra.replace(value, b"")), "receipt", digest=EVENT)
+
+
+def test_a_leaf_that_says_another_version_than_its_place():
+    """Only the log itself can sign such a tree; then the leaf proves neither version."""
+    log = PublishedLog()
+    for event in EVENTS[:3]:
+        log.add(event, publish=False)
+    log._append(log.snapshots[1])
+    log.publish()
+    true = make_receipt(log, "logged", log.snapshots[1].event_digest)
+    path = prove_inclusion(lambda nodes: log.read_nodes(nodes, 4), 3, 4)
+
+    refuse(format_receipt(replace(true, index=3, path=tuple(path))), "numbers")
+
+
+def test_who_cosigned_is_said_with_the_time():
+    cosigner = Cosigner("witness.example", MLDSA44PrivateKey.generate())
+    key = cosigner.verifier_key
+    note = sign_checkpoint(
+        LOG.signer, 7, read_checkpoint(LOG.note).root, cosigner=cosigner, now_s=1_700_000_000
+    )
+    data = format_receipt(replace(make_receipt(LOG, "newest", EVENT), note=note))
+    policy = Policy((LOG.key,), (Witness("w", key),), (), "w")
+
+    found = verify_receipt(data, policy=policy, digest=EVENT)
+
+    assert [(one.witness.name, one.timestamp_s) for one in found.cosigned] == [("w", 1_700_000_000)]
+    assert found.not_proven == (MAP_NOT_PROVEN,)
+    refuse(OF_EACH["newest"][1], "quorum", policy=policy)
+    changed = note.replace(b"witness.example ", b"witness.example AAAA", 1)
+    refuse(data.replace(note, changed), "note", "quorum", "signature", policy=policy)
 
 
 def test_a_note_with_extension_lines():

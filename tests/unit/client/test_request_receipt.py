@@ -200,6 +200,23 @@ def test_no_lie_of_the_server_gets_into_a_receipt(log, source, change):
         )
 
 
+@pytest.mark.parametrize(
+    ("change", "step"),
+    [
+        (lambda answer: replace(answer, query_version=7), "question"),
+        (lambda answer: replace(answer, actual_version=2**63), "numbers"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_before_anything_is_waited_for(
+    log, source, change, step
+):
+    with pytest.raises(VerificationError) as raised:
+        request_receipt(
+            source, Answers(log, change), Trusted(log.key), digest=digest_of(3), timeout_s=0
+        )
+    assert raised.value.step == step
+
+
 def test_no_lie_of_the_source_gets_into_a_receipt(log, server):
     other = small_log(300, seed=2)
     other.fill(300)
