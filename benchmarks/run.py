@@ -25,6 +25,7 @@ import bench_lifecycle
 import bench_offline
 import bench_snapshots
 import bench_store
+import bench_watched
 import figures as tables
 from context import Context
 from figures import Figure
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, ModuleType] = {
         bench_http,
         bench_store,
         bench_audit,
+        bench_watched,
     )
 }
 SIZES = (10_000, 100_000, 1_000_000)
