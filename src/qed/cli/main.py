@@ -33,7 +33,7 @@ COMMANDS = {
     "restore": ("qed.cli.restore_cmd", "Bring a database back from a backup."),
     "check": ("qed.cli.check_cmd", "Recompute every root of a database from its events."),
     "audit": ("qed.cli.audit_cmd", "Recompute what a log has signed from its published events."),
-    "verify": ("qed.cli.verify_cmd", "Verify a saved proof without a server."),
+    "verify": ("qed.cli.verify_cmd", "Verify receipts, proofs and evidence offline."),
     "workload": ("qed.cli.workload_cmd", "Put load on a log server and check its answers."),
     "generate": ("qed.cli.generate_cmd", "Make signing keys and certificates."),
     "dev": ("qed.cli.dev_cmd", "Run everything on this machine, to play with."),
