@@ -24,6 +24,7 @@ from qed.client.verify_many import Answer, Verdict, verify_many
 from qed.errors import MalformedError
 from qed.trees.values import NO_VERSION, Snapshot
 from qed.wire import flat
+from qed.wire.bounds import BOUNDS
 
 FALSE: Final = "false"
 BEHIND: Final = "behind"
@@ -124,17 +125,23 @@ def tell_fault(
 
 
 def _new_evidence(trusted: Trusted, store: Source, fault: Fault) -> Evidence | None:
-    """Return what shows a fault to others; None where an answer does not parse or is only old."""
+    """Return what shows a fault to others; None where an answer is only old, or names no version.
+
+    Nor is there one of an answer that is longer than any answer can be.
+    """
     asked = fault.asked
+    digest = asked.snapshot.event_digest
     try:
         answer = wire.decode_membership(asked.body)
     except MalformedError:
-        return None
+        if len(asked.body) > BOUNDS.proof_bytes:
+            return None
+        receipt = logged_receipt(trusted, store, asked.snapshot.version)
+        return new_answer(digest, None, asked.body, [receipt], found=fault.text)
     if asked.current is None or fault.kind == BEHIND:
         return None
     if fault.kind == FALSE:
         receipt = logged_receipt(trusted, store, asked.current)
-        digest = asked.snapshot.event_digest
         return new_answer(digest, None, answer, [receipt], found=fault.text)
     logged = logged_receipt(trusted, store, asked.snapshot.version)
     about = answer_receipt(trusted, store, answer)

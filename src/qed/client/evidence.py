@@ -221,7 +221,7 @@ def new_replay(  # noqa: PLR0913 (what both trees and the leaves are made of)
 def new_answer(  # noqa: PLR0913 (a question of two parts, an answer, and its judges)
     digest: bytes,
     version: int | None,
-    answer: MembershipProof,
+    answer: MembershipProof | bytes,
     receipts: Sequence[bytes],
     *,
     found: str = "",
@@ -230,7 +230,8 @@ def new_answer(  # noqa: PLR0913 (a question of two parts, an answer, and its ju
     """Return the evidence of an answer that is false against the leaves of these receipts.
 
     They are `logged` receipts of exactly the versions that `roots_needed(answer)` names, one or
-    two.
+    two. For an answer that does not parse, given as the bytes that came, it is one: that of the
+    event.
     """
     origin = _receipt_origin(receipts[0]) if receipts else ""
     return FalseAnswer(_frame(origin, found, when_s), digest, version, answer, tuple(receipts))

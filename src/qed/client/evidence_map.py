@@ -27,8 +27,15 @@ from qed.errors import MalformedError, NotProvenError, VerificationError
 from qed.signing.note import VerifierKey
 from qed.trees.values import MembershipProof
 from qed.trees.verify import Root
-from qed.wire.fields import format_base64, read_digest, read_exact, read_list, read_u64
-from qed.wire.proofs import format_membership, read_membership
+from qed.wire.fields import (
+    format_base64,
+    read_bytes,
+    read_digest,
+    read_exact,
+    read_list,
+    read_u64,
+)
+from qed.wire.proofs import decode_membership, format_membership, read_membership
 
 _MAX_RECEIPTS = 2  # of the hyper digest and of the history digest
 
@@ -124,7 +131,8 @@ class FalseAnswer(Evidence):
     """An answer that does not verify against the signed snapshots that it speaks of.
 
     `receipts` are of the kind `logged`: of the current version, and of the smaller of it and the
-    version asked for where that is another one.
+    version asked for where that is another one. An answer that does not even parse is kept as the
+    bytes that came, and with one receipt: of the event that was asked about.
     """
 
     kind: ClassVar[str] = "answer"
@@ -132,15 +140,19 @@ class FalseAnswer(Evidence):
 
     digest: bytes
     version: int | None
-    answer: MembershipProof
+    answer: MembershipProof | bytes
     receipts: tuple[bytes, ...]
 
     def format_fields(self) -> Sequence[str]:
         """Return question, answer and receipts as JSON."""
         version = "null" if self.version is None else str(self.version)
+        if isinstance(self.answer, bytes):
+            answer = f'"{format_base64(self.answer)}"'
+        else:
+            answer = format_membership(self.answer)
         return (
             f'{{"KeyDigest":"{format_base64(self.digest)}","Version":{version}}}',
-            format_membership(self.answer),
+            answer,
             "[" + ",".join(map(format_bytes_as_text, self.receipts)) + "]",
         )
 
@@ -148,7 +160,7 @@ class FalseAnswer(Evidence):
     def read_fields(cls, frame: Frame, fields: Fields) -> Self:
         """Return the evidence of parsed fields."""
         question = read_exact(fields["Question"], "Question", ("KeyDigest", "Version"))
-        version = question["Version"]
+        version, answer = question["Version"], fields["Answer"]
         receipts = read_list(fields["Receipts"], "Receipts")
         if len(receipts) > _MAX_RECEIPTS:
             raise MalformedError(f"Receipts has {len(receipts)}, more than {_MAX_RECEIPTS}")
@@ -156,13 +168,17 @@ class FalseAnswer(Evidence):
             frame,
             digest=read_digest(question["KeyDigest"], "KeyDigest"),
             version=None if version is None else read_u64(version, "Version"),
-            answer=read_membership(fields["Answer"]),
+            answer=(
+                read_bytes(answer, "Answer") if isinstance(answer, str) else read_membership(answer)
+            ),
             receipts=tuple(read_text_as_bytes(receipt, "a receipt") for receipt in receipts),
         )
 
     def judge(self, key: VerifierKey) -> Finding:
         """Verify the snapshots, then fail to verify the answer against them."""
-        hyper, history = self._trusted_roots(key)
+        if isinstance(self.answer, bytes):
+            return self._judge_unreadable(self.answer, key)
+        hyper, history = self._trusted_roots(key, self.answer)
         try:
             verify_membership_answer(
                 self.answer,
@@ -181,14 +197,31 @@ class FalseAnswer(Evidence):
         )
         return self.found_that(sentence, signed=False)
 
-    def _trusted_roots(self, key: VerifierKey) -> tuple[Root, Root | None]:
+    def _judge_unreadable(self, body: bytes, key: VerifierKey) -> Finding:
+        """Verify that the event is logged, then fail to read the answer about it."""
+        if len(self.receipts) != 1:
+            raise shows_nothing("an answer that cannot be read has one receipt, of its event")
+        logged = _verify_receipt(self.receipts[0], key, "Receipts", LOGGED, self.digest)
+        try:
+            decode_membership(body)
+        except MalformedError as error:
+            why = error.message
+        else:
+            raise shows_nothing("the answer can be read, and is kept as bytes")
+        sentence = (
+            f"an answer about the event {self.digest.hex()}, which {self.frame.origin} signed as"
+            f" version {logged.current}, is none ({why}); the answer itself, nobody signed"
+        )
+        return self.found_that(sentence, signed=False)
+
+    def _trusted_roots(self, key: VerifierKey, answer: MembershipProof) -> tuple[Root, Root | None]:
         """Return the digests that the answer is judged by, out of the receipts."""
         leaves = {}
         for receipt in self.receipts:
             leaf = _verify_receipt(receipt, key, "Receipts", LOGGED).snapshot
             leaves[leaf.version] = leaf
         try:
-            needed = roots_needed(self.answer)
+            needed = roots_needed(answer)
         except NotProvenError as error:
             raise shows_nothing(error.message) from error
         version = needed.history_version

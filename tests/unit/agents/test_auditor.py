@@ -26,6 +26,7 @@ from qed.errors import (
     VerificationError,
 )
 from qed.signing.note import format_verifier_key
+from qed.wire.bounds import BOUNDS
 
 PROOFS = "/proofs/digest-membership"
 EVENTS = [sha256(b"%d" % n).digest() for n in range(6)]
@@ -194,11 +195,23 @@ def test_a_false_answer_is_told_with_what_judged_it(agent):
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[1", b"\xff" * 40])
-def test_an_answer_that_does_not_parse(agent, body):
+def test_an_answer_that_does_not_parse_is_told_with_what_came(agent, body):
     log = PublishedLog()
     log.fill(100)
     audit = Audit(agent, log)
     audit.server.lies[PROOFS] = change(7, lambda _body: body)
+    audit.run()
+    (alert,) = agent.kept.alerts
+    finding = agent.finding(alert, log.key)
+    assert (alert.kind, finding.kind, finding.signed) == ("answer", "answer", False)
+    assert "as version 7, is none" in finding.sentence
+
+
+def test_an_answer_longer_than_any_can_be_is_told_without_evidence(agent):
+    log = PublishedLog()
+    log.fill(100)
+    audit = Audit(agent, log)
+    audit.server.lies[PROOFS] = change(7, lambda _body: b"1" * (BOUNDS.proof_bytes + 1))
     audit.run()
     (alert,) = agent.kept.alerts
     assert (alert.kind, alert.evidence) == ("answer", None)

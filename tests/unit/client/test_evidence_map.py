@@ -7,10 +7,17 @@ import pytest
 
 from lying_log import LyingLog, fill
 from publishing import PublishedLog
-from qed.client.evidence import new_absence, new_answer, new_outdated, verify_evidence
+from qed.client.evidence import (
+    decode_evidence,
+    new_absence,
+    new_answer,
+    new_outdated,
+    verify_evidence,
+)
 from qed.errors import VerificationError
 from qed.signing.policy import policy_of_key
 from qed.trees.values import NO_VERSION
+from qed.wire import encode_membership
 from receipt_log import EVENTS, beside, receipt, small_log
 
 FORGOTTEN = 3
@@ -154,6 +161,30 @@ def test_an_answer_without_the_snapshots_that_judge_it():
     refuse(new_answer(digest_of(2), None, now, spare), "evidence", "its receipts are not those")
     unsigned = logged(small_log(6, seed=2), 5)
     refuse(new_answer(digest_of(2), None, answer, [unsigned]), "receipts", "not signed")
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b'{"History":{"6|1":""}}', b"\xff" * 40])
+def test_an_answer_that_does_not_parse(body):
+    evidence = new_answer(digest_of(2), None, body, [logged(LOG, 2)])
+
+    finding = judge(evidence)
+
+    assert (finding.kind, finding.signed) == ("answer", False)
+    assert f"{digest_of(2).hex()}, which {LOG.signer.name} signed as version 2" in finding.sentence
+    assert "the answer itself, nobody signed" in finding.sentence
+    assert decode_evidence(evidence.encode()) == evidence
+
+
+def test_bytes_that_are_an_answer_or_are_not_about_a_logged_event_show_nothing():
+    right = encode_membership(LOG.log.membership(digest_of(2)))
+    false = replace(LOG.log.membership(digest_of(2)), hyper={})
+    for body in (right, encode_membership(false)):
+        evidence = new_answer(digest_of(2), None, body, [logged(LOG, 2)])
+        refuse(evidence, "evidence", "can be read")
+    refuse(new_answer(digest_of(2), None, b"", [logged(LOG, 3)]), "receipts", "Receipts: ")
+    refuse(new_answer(digest_of(2), None, b"", [logged(LOG, 2)] * 2), "evidence", "one receipt")
+    unsigned = logged(small_log(6, seed=2), 2)
+    refuse(new_answer(digest_of(2), None, b"", [unsigned]), "receipts", "not signed")
 
 
 def test_an_empty_log_has_no_false_answer():
