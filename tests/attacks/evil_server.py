@@ -11,14 +11,22 @@ Lies: "nothing" (the control) and those in `LIES`.
 
 from __future__ import annotations
 
+import base64
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
+
+from qed import wire
+from qed.cli.main import main as qed_main
+from qed.engine import log, state
+from qed.engine.leaves import Leaves
+from qed.engine.state import State
+from qed.trees.kernel import hash_leaves
+from qed.wire import flat
 
 TARGET = sha256(b"the event that the server lies about").digest()
 DIGEST_BYTES = 32
@@ -29,8 +37,6 @@ def leave_out() -> None:
 
     Its place in the group is taken by the group's first event, which is in the map already.
     """
-    from qed.engine import state
-
     honest = state.plan_group
 
     def plan_group(ground: Any, digests: bytes, base: Any = None) -> Any:
@@ -50,9 +56,6 @@ def leave_out() -> None:
 
 def false_once() -> None:
     """Sign a false hyper digest for the group that has the event; the next one is right again."""
-    from qed.engine import state
-    from qed.trees.kernel import hash_leaves
-
     honest = state.plan_group
 
     def plan_group(ground: Any, digests: bytes, base: Any = None) -> Any:
@@ -69,16 +72,16 @@ def false_once() -> None:
 
 
 def change_node() -> None:
-    """Change a node of the history tree in memory, when the event comes."""
-    os.environ["QED_KERNEL"] = "twin"  # the tree that a program can reach into
-    from qed.engine import state
+    """Change a node of the history tree in memory, when the event comes.
 
+    It takes the readable kernel (QED_KERNEL=twin), which a program can reach into.
+    """
     honest = state.plan_group
 
     def plan_group(ground: Any, digests: bytes, base: Any = None) -> Any:
         if TARGET in digests:
             # The first node of the highest level: every later root rests on it.
-            ground.history._levels[-1][0] ^= 1  # noqa: SLF001 - that is the attack
+            ground.history._levels[-1][0] ^= 1
         return honest(ground, digests, base)
 
     state.plan_group = plan_group
@@ -87,13 +90,9 @@ def change_node() -> None:
 def change_node_blind() -> None:
     """The same, and what is signed and served is what was planned, not what rows lead to."""
     change_node()
-    from qed.engine import log, state
-    from qed.engine.leaves import Leaves
-    from qed.engine.state import State
-
     columns = (bytearray(), bytearray())  # digests and history digests, as they were planned
     ends: list[tuple[int, bytes]] = []
-    honest = state.State.accept
+    honest = State.accept
 
     def accept(self: State, plan: Any) -> None:
         columns[0].extend(plan.digests)
@@ -111,7 +110,7 @@ def change_node_blind() -> None:
     def recheck(self: log.Log, stop: int) -> tuple[bytes, Leaves]:
         return self.snapshot_root[1], read_leaves(self, 0, stop)
 
-    state.State.accept = accept  # type: ignore[method-assign]
+    State.accept = accept  # type: ignore[method-assign]
     log.Log.read_leaves = read_leaves  # type: ignore[method-assign]
     log.Log.recheck = recheck  # type: ignore[method-assign]
 
@@ -135,8 +134,6 @@ def bare_leaf() -> None:
     """Say that the event is absent: its own leaf, under a neighbouring key, without its history."""
 
     def lie(answer: dict[str, Any]) -> None:
-        import base64
-
         neighbour = TARGET[:-1] + bytes([TARGET[-1] ^ 1])
         answer["HyperLeaf"] = {
             "KeyDigest": base64.b64encode(neighbour).decode(),
@@ -154,8 +151,6 @@ def bare_leaf() -> None:
 
 def _patch_answers(lie: Callable[[dict[str, Any]], None]) -> None:
     """Let a lie change each answer about the event, on its way out."""
-    from qed import wire
-    from qed.wire import flat
 
     def changed(honest: Callable[..., bytes]) -> Callable[..., bytes]:
         def encode(proof: Any, *rest: Any) -> bytes:
@@ -203,8 +198,6 @@ def main() -> None:
     """Make the lie, then be `qed`."""
     name, *words = sys.argv[1:]
     LIES[name]()
-    from qed.cli.main import main as qed_main
-
     sys.argv = ["qed", *words]
     sys.exit(qed_main())
 

@@ -128,6 +128,15 @@ class Scene:
             *words,
         )
 
+    def expect_client_refuses(self, event: str, kind: str) -> None:
+        """Expect that an answer about an event is not believed, and that no receipt is made."""
+        asked = self.client("membership", "--event", event, "--auto-verify")
+        assert asked.code == 30, asked
+        file = self.scratch / "receipt"
+        asked = self.client("receipt", "--event", event, "--kind", kind, "-o", str(file))
+        assert asked.code == 30, asked
+        assert not file.exists()
+
     def refuses_to_start(self) -> str:
         """Expect an honest server to find the database damaged; return what it says."""
         self.whole.server.qed = self.whole.qed
@@ -161,11 +170,12 @@ def digest_of(event: str) -> bytes:
 
 @contextmanager
 def scene(
-    qed: Qed, scratch: Path, *, lie: str = "", server_flags: Sequence[str] = ()
+    qed: Qed, scratch: Path, *, lie: str = "", kernel: str = "", server_flags: Sequence[str] = ()
 ) -> Iterator[Scene]:
     """Set up a log whose server tells a lie of `evil_server`, none without; nothing runs yet."""
     with Whole(qed, scratch / "whole", server_flags, agent_flags=FLAGS) as whole:
         if lie:
             python = str(Path(qed.command[0]).with_name("python"))
-            whole.server.qed = Qed([python, str(EVIL_SERVER), lie], qed.home)
+            command = ["env", f"QED_KERNEL={kernel}", python, str(EVIL_SERVER), lie]
+            whole.server.qed = Qed(command, qed.home)
         yield Scene(whole, scratch)

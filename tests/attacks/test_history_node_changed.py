@@ -26,7 +26,7 @@ OLD = 5
 
 @pytest.mark.slow
 def test_signer_refuses_to_sign(qed: Qed, tmp_path: Path) -> None:
-    with scene(qed, tmp_path, lie="change-node") as stage:
+    with scene(qed, tmp_path, lie="change-node", kernel="twin") as stage:
         stage.whole.start()
         stage.add(*([event] for event in numbered(0, OLD)))
         stage.wait_watched(OLD)
@@ -44,7 +44,7 @@ def test_signer_refuses_to_sign(qed: Qed, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_auditor_finds_the_signed_history_false(qed: Qed, tmp_path: Path) -> None:
-    with scene(qed, tmp_path, lie="change-node-blind") as stage:
+    with scene(qed, tmp_path, lie="change-node-blind", kernel="twin") as stage:
         stage.whole.start()
         stage.add(*([event] for event in numbered(0, OLD)))
         stage.wait_watched(OLD)
