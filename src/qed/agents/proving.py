@@ -7,6 +7,7 @@ receipts that make evidence of what it found. Nothing that a source serves is be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from qed.agents.leaves import PART_LEAVES, Frontier, read_leaves
 from qed.client.feed import Source
@@ -65,11 +66,15 @@ def logged_receipt(trusted: Trusted, source: Source, version: int) -> bytes:
 
 
 def answer_receipt(trusted: Trusted, source: Source, answer: MembershipProof) -> bytes:
-    """Return the receipt of an answer as of its current version. Raises: as `prove_snapshot`."""
+    """Return the receipt of an answer as of its current version. Raises: as `prove_snapshot`.
+
+    An event that the answer repeats stands in no receipt; it would make the evidence worthless.
+    """
     kind = NEWEST if answer.exists else ABSENT
     current = answer.current_version
     snapshot, path = prove_snapshot(trusted, source, current)
-    return format_receipt(Receipt(kind, snapshot, answer, current, tuple(path), trusted.note))
+    told = replace(answer, key=None)
+    return format_receipt(Receipt(kind, snapshot, told, current, tuple(path), trusted.note))
 
 
 def _read_frontier(trusted: Trusted, source: Source, size: int) -> Frontier:

@@ -20,6 +20,7 @@ from qed.client.evidence import new_absence, new_answer, new_outdated
 from qed.client.evidence_frame import Evidence
 from qed.client.feed import Source
 from qed.client.trusted import Trusted
+from qed.client.verify_answers import versions_needed
 from qed.client.verify_many import Answer, Verdict, verify_many
 from qed.errors import MalformedError
 from qed.trees.values import NO_VERSION, Snapshot
@@ -141,8 +142,9 @@ def _new_evidence(trusted: Trusted, store: Source, fault: Fault) -> Evidence | N
     if asked.current is None or fault.kind == BEHIND:
         return None
     if fault.kind == FALSE:
-        receipt = logged_receipt(trusted, store, asked.current)
-        return new_answer(digest, None, answer, [receipt], found=fault.text)
+        # Judged by the versions that it names, which need not be those that were asked about.
+        receipts = [logged_receipt(trusted, store, one) for one in versions_needed(answer)]
+        return new_answer(digest, None, answer, receipts, found=fault.text)
     logged = logged_receipt(trusted, store, asked.snapshot.version)
     about = answer_receipt(trusted, store, answer)
     if fault.kind == ABSENT or fault.actual is None:

@@ -1,5 +1,6 @@
 """The auditor against honest servers and lying ones: every alert, and what its evidence shows."""
 
+import base64
 import copy
 import itertools
 import json
@@ -192,6 +193,37 @@ def test_a_false_answer_is_told_with_what_judged_it(agent):
     assert (alert.kind, alert.subject, finding.kind) == ("answer", "server", "answer")
     assert not finding.signed
     assert "version 7" in alert.text
+
+
+def test_an_answer_to_another_question_is_evidence_too(agent):
+    log = PublishedLog()
+    log.fill(300)
+    audit = Audit(agent, log)
+    audit.server.lies[PROOFS] = change(200, lambda body: edit(body, QueryVersion=3))
+    audit.run()
+    (alert,) = agent.kept.alerts
+    finding = agent.finding(alert, log.key)
+    assert (alert.kind, finding.kind, finding.signed) == ("answer", "answer", False)
+    assert "query version 3 is not 299" in finding.sentence
+
+
+def test_an_absence_is_evidence_although_the_answer_repeats_the_event(agent):
+    events = [b"event %d" % number for number in range(6)]
+    log = LyingLog(forgotten={4})
+    for event in events:
+        log.add_digests([sha256(event).digest()])
+    log.publish()
+    audit = Audit(agent, log)
+    repeated = base64.b64encode(events[4]).decode()
+    audit.server.lies[PROOFS] = change(4, lambda body: edit(body, Key=repeated))
+    audit.run()
+    (alert,) = agent.kept.alerts
+    finding = agent.finding(alert, log.key)
+    assert (alert.kind, finding.kind, finding.signed) == ("absence", "absence", True)
+
+
+def edit(body, **fields):
+    return json.dumps(json.loads(body) | fields, separators=(",", ":")).encode()
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[1", b"\xff" * 40])
