@@ -2,7 +2,7 @@
 
 H(left || empty || position) is H(left || position): a verifier that takes an empty value would find
 the right root, and one version's root would verify as another's. The **auditor** says `answer` at
-the first checkpoint that covers the event, within 10 s; its evidence is the answer as it came,
+the first checkpoint that covers the event, within 5 s; its evidence is the answer as it came,
 beside the receipt that the event is logged. The answer is signed by nobody, and `qed verify` says
 so. The client refuses the answer (30), and no receipt is made of it.
 """

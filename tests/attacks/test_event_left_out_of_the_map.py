@@ -2,7 +2,7 @@
 
 The server's own check before signing takes a group's hyper digest as it is in its row (SPEC 10), so
 it signs. The **auditor** says it twice, at the first checkpoint that covers the event and within
-10 s of it: `absence`, since its proof shows a signed map that lacks a signed leaf, and `replay`,
+5 s of it: `absence`, since its proof shows a signed map that lacks a signed leaf, and `replay`,
 since the events lead to another map. An honest start on that database refuses (41).
 """
 

@@ -3,7 +3,7 @@
 The leaf that the walk meets is the event's own, said to be of a neighbouring key. Its hash holds
 the version and no key, so it leads to the signed root; only the history path binds the key, and
 that is left out. The **auditor** says `answer` at the first checkpoint that covers the event,
-within 10 s; the answer is signed by nobody, and `qed verify` says so. The client refuses the answer
+within 5 s; the answer is signed by nobody, and `qed verify` says so. The client refuses the answer
 (30), and no receipt of the absence is made.
 """
 

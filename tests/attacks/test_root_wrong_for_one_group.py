@@ -2,7 +2,7 @@
 
 Proofs about the current version cannot show it any more once the next group is there. The
 **auditor**'s replay recomputes every group: it says `replay` at the first checkpoint over the
-group, within 10 s. An auditor that begins later finds it as well, `qed audit --replay` too (31),
+group, within 5 s. An auditor that begins later finds it as well, `qed audit --replay` too (31),
 and `qed check` on that database names the row (41).
 """
 
