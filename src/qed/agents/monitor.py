@@ -17,6 +17,7 @@ place that shows the monitor one thing and others another: that takes a second m
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ SILENT_INTERVALS = 3
 SERVER, STORE = "server", "store"
 
 _OK = 200
+_COUNT = re.compile(rb"(?:0|[1-9][0-9]{0,18})\s?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +168,15 @@ class PlaceWork:
         return self._trust.open(self._source if asks_itself else self._others[0])
 
     def _fetch(self) -> bytes | None:
-        """Return the note served, None for a store that has nothing."""
+        """Return the note served, None for a store that has none.
+
+        One that is being filled for the first time has no checkpoint until it has all of the first
+        one's leaves. That it counts them says that it is a store, and not that it is in order.
+        """
         try:
             return claims.fetch(self._station, self._source)
         except NotFoundError:
-            if self._kind != STORE or self._source.get("/count").body.strip() != b"0":
+            if self._kind != STORE or not _COUNT.fullmatch(self._source.get("/count").body):
                 raise
         if self._last is not None and self._last.size:
             text = f"it had {self._last.size} versions and now has none"

@@ -321,8 +321,21 @@ def test_a_store_that_lost_everything(agent, log):
     assert agent.told == [("store-lost", store.url)]
 
 
-def test_a_store_without_a_checkpoint_that_is_not_empty_is_trouble(agent, log):
-    count = {"/count": lambda _: (200, b"30")}
+def test_a_store_that_is_being_filled_is_behind_and_not_silent(agent, log):
+    count = {"/count": lambda _: (200, b"20")}
+    with serving(log) as server, serving(PublishedLog(), lies=count) as store:
+        monitor = Monitor(agent, log, [server], [store])
+        for _ in range(6):
+            assert monitor.round() == [None, None]
+            monitor.clock.now_s += 10.0
+        assert agent.told == []
+        monitor.clock.now_s += 10.0
+        assert monitor.round() == [None, NotPublishedError]
+    assert agent.told == [("lag", store.url)]
+
+
+def test_a_place_without_a_checkpoint_and_a_count_is_no_store(agent, log):
+    count = {"/count": lambda _: (200, b"many")}
     with serving(log) as server, serving(PublishedLog(), lies=count) as store:
         assert Monitor(agent, log, [server], [store]).round() == [None, NotFoundError]
 
