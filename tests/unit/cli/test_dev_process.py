@@ -9,7 +9,15 @@ import pytest
 from qed.cli import dev_process
 from qed.errors import DamagedError, StoppingError, UnavailableError
 
-STATE = dev_process.DevState(1234, "http://a:1", "http://b:2", "http://c:3/metrics", "/db")
+STATE = dev_process.DevState(
+    pid=1234,
+    data="http://a:1",
+    management="http://b:2",
+    metrics="http://c:3/metrics",
+    store="http://d:4",
+    db_path="/db",
+    verifier_key="qed-0+00000000+AAAA",
+)
 
 
 def test_one_at_a_time(tmp_path):
@@ -69,7 +77,7 @@ def holder(path, code):
         "import os, signal, sys; from pathlib import Path; from qed.cli import dev_process as d\n"
         f"{code}\n"
         "with d.hold(Path(sys.argv[1])):\n"
-        "    d.write_state(Path(sys.argv[1]), d.DevState(os.getpid(), 'a', 'b', 'c', 'd'))\n"
+        "    d.write_state(Path(sys.argv[1]), d.DevState(os.getpid(), *'abcdef'))\n"
         "    print('held', flush=True)\n"
         "    signal.pause()\n"
     )
@@ -99,7 +107,7 @@ def test_one_that_ended_meanwhile_is_fine(tmp_path, monkeypatch):
     monkeypatch.setattr(dev_process, "is_running", lambda _: True)
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
-    dev_process.write_state(tmp_path, dev_process.DevState(gone.pid, "a", "b", "c", "d"))
+    dev_process.write_state(tmp_path, dev_process.DevState(gone.pid, *"abcdef"))
 
     assert dev_process.stop(tmp_path)
 
