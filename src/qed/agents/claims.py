@@ -7,14 +7,20 @@ agents: the same lie has the same kind, whoever meets it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import structlog
+
+from qed import durable
 from qed.agents.runtime import Station
-from qed.client.evidence import new_lag, new_signature, write_evidence
+from qed.client.evidence import decode_evidence, new_lag, new_signature, write_evidence
 from qed.client.evidence_frame import Evidence
 from qed.client.feed import Source
 from qed.client.trusted import Trusted
 from qed.errors import ContradictionError, QedError, UnavailableError, VerificationError
 from qed.signing.checkpoint import Checkpoint, read_checkpoint
+
+MAX_FILES = 100  # of evidence of one kind in an agent's directory
 
 
 def fetch(station: Station, source: Source, after: int | None = None, wait_s: float = 0) -> bytes:
@@ -98,5 +104,25 @@ def tell(
     station: Station, kind: str, subject: str, text: str, evidence: Evidence | bytes = b""
 ) -> None:
     """Write the evidence, if there is any, and tell of it."""
-    path = write_evidence(station.evidence_path, evidence) if evidence else None
-    station.alert(kind, subject, text, path)
+    station.alert(kind, subject, text, _keep(station.evidence_path, evidence))
+
+
+def _keep(directory: Path, evidence: Evidence | bytes) -> Path | None:
+    """Write a file of evidence; None where there is none, or enough of its kind.
+
+    Whoever lies a thousand times in a minute would fill the disk with what one file shows.
+    """
+    if not evidence:
+        return None
+    held = decode_evidence(evidence) if isinstance(evidence, bytes) else evidence
+    names = [path.name for path in durable.list_directory(directory)]
+    if sum(name.startswith(f"{held.kind}-") for name in names) >= MAX_FILES:
+        structlog.get_logger().warning(
+            "evidence is not kept: there is enough of its kind",
+            kind=held.kind,
+            files=MAX_FILES,
+            hint="move what is in the directory away, and the next one is kept",
+            path=str(directory),
+        )
+        return None
+    return write_evidence(directory, held)

@@ -157,3 +157,21 @@ def test_what_was_read_from_a_liar_is_read_again_the_next_time(agent):
             claims.judge(agent.station, trusted, source, log.note)
         server.lies.clear()
         assert claims.judge(agent.station, trusted, source, log.note).size == 300
+
+
+def test_a_thousand_lies_leave_no_more_evidence_than_anybody_looks_at(agent, log, monkeypatch):
+    monkeypatch.setattr(claims, "MAX_FILES", 3)
+    trusted, path = Trusted(log.key), agent.station.evidence_path
+    with serving(log) as server:
+        source = agent.source(server.url)
+        for number in range(10):
+            with pytest.raises(VerificationError):
+                claims.check_signed(agent.station, trusted, source, b"lie %d" % number)
+        assert len(list(path.iterdir())) == 3
+        claims.tell_rollback(agent.station, source, log.notes[2], log.notes[1])
+    assert sorted(file.name.partition("-")[0] for file in path.iterdir()) == [
+        "lag",
+        *["signature"] * 3,
+    ]
+    assert agent.station.alerts.raised == {"signature": 10, "rollback": 1}
+    assert agent.kinds == ["signature", "rollback"]  # the rest is counted
