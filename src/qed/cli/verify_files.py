@@ -38,6 +38,10 @@ _PEEKED_BYTES = 64
 _SAVED_START = b'{"Format":"qed/proof/'
 _ONLY_SIGNED = "that the checkpoint extends an earlier one: a consistency file shows that"
 _ADVICE = "stop trusting this log, keep the file, and show it to others"
+_ADVICE_UNSIGNED = (
+    "nobody has signed all of it, so anybody could have written it: it says where to look, and is"
+    " no reason to stop trusting the log"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ def _found(document: Document) -> ContradictionError | None:
     """Return the contradiction that a document of evidence tells of."""
     if document["Type"] != "evidence":
         return None
-    return ContradictionError(document["Finding"], step=document["Kind"], hint=_ADVICE)
+    advice = _ADVICE if document["Signed"] else _ADVICE_UNSIGNED
+    return ContradictionError(document["Finding"], step=document["Kind"], hint=advice)
 
 
 def _peek(path: Path) -> bytes:

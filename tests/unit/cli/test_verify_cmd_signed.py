@@ -6,7 +6,7 @@ import pytest
 
 from publishing import PublishedLog
 from qed.client.blind import blind, fingerprint
-from qed.client.evidence import new_equivocation, new_lag
+from qed.client.evidence import new_equivocation, new_lag, new_signature
 from qed.client.saved import SavedMembership, encode_saved
 from qed.signing.checkpoint import sign_checkpoint
 from qed.signing.note import format_verifier_key
@@ -189,6 +189,20 @@ def test_evidence_that_nobody_signed_whole_says_so(run, file):
 
     assert (done.code, done.document["Signed"]) == (31, False)
     assert "nobody signed" in done.document["Finding"]
+
+
+@pytest.mark.parametrize("made", ["lag", "signature"])
+def test_what_anybody_could_have_written_is_no_reason_to_stop_trusting_a_log(run, file, made):
+    evidence = {
+        "lag": new_lag(LOG.note, small_log(3).note),
+        "signature": new_signature(LOG.key.name, b"whatever"),
+    }[made]
+
+    done = run("verify", file(evidence.encode()), "--key", KEY)
+
+    assert "    Signed: false\n" in done.text
+    assert "Hint: nobody has signed all of it" in done.err
+    assert "Hint: stop trusting" not in done.err
 
 
 def test_evidence_that_shows_nothing(run, file):
