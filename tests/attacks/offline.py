@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +32,10 @@ def verify_alone(qed: Qed, evidence: Path, key: str, scratch: Path) -> Shown:
     probe = subprocess.run([*_ALONE, "true"], capture_output=True, text=True, check=False)
     if probe.returncode:
         pytest.skip(f"this machine lets nobody make a namespace: {probe.stderr.strip()}")
-    place = scratch / f"alone {evidence.name}"
+    place = Path(tempfile.mkdtemp(prefix="alone-", dir=scratch))  # two agents may file the same
     home, file, libraries = place / "home", place / "file", place / "libraries"
     for directory in (home, file, libraries):
-        directory.mkdir(parents=True)
+        directory.mkdir()
     for library in ("rocksdict", "uvicorn"):
         (libraries / f"{library}.py").write_text(_BLOCKER)
     shutil.copy(evidence, file)
