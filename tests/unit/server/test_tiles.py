@@ -1,23 +1,28 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from qed.engine.leaves import Leaves
+from qed.errors import DamagedError
 from qed.server.metrics import Counts
 from qed.server.recent_leaves import RecentLeaves
 from qed.server.tiles import LogTiles, SnapshotPort
-from qed.trees.snapshot_log import decode_leaf
+from qed.signing.checkpoint import sign_checkpoint
+from qed.trees.kernel import extend_snapshots
+from qed.trees.snapshot_log import decode_leaf, root
 from qed.trees.tiles import ENTRIES, Tile
 from qed.web.application import Application
 from qed.web.limits import WebLimits
 from qed.web.tiles import Published
 from serving import Reply, ask, serving
+from signers import signer
 from unit.server.test_recent_leaves import some_leaves
 
 
@@ -27,13 +32,27 @@ class FakeLog:
 
     reads: list[tuple[int, ...]] = field(default_factory=list)
 
+    changed: int | None = None  # a version of which the row says something else
+
     def read_leaves(self, first: int, stop: int) -> Leaves:
         self.reads.append((0, first, stop))
-        return some_leaves(first, stop)
+        found = some_leaves(first, stop)
+        if self.changed is None or not first <= self.changed < stop:
+            return found
+        at = (self.changed - first) * 32
+        digests = found.digests[:at] + bytes(32) + found.digests[at + 32 :]
+        return replace(found, digests=digests)
 
     def read_nodes(self, level: int, first: int, stop: int) -> bytes:
         self.reads.append((level, first, stop))
-        return b"node" * 8 * (stop - first)
+        if level > 1:
+            return b"node" * 8 * (stop - first)
+        return b"".join(root_of(256 * index, 256 * (index + 1)) for index in range(first, stop))
+
+
+def root_of(first: int, stop: int) -> bytes:
+    """The root over leaves; of a tile, the node of level 1."""
+    return root(extend_snapshots(0, b"", some_leaves(first, stop).hashes())[0])
 
 
 @dataclass
@@ -45,7 +64,12 @@ class FakePublication:
 
     @property
     def published(self) -> Published:
-        return Published(b"note", self.size)
+        return published(self.size)
+
+
+@functools.cache
+def published(size: int) -> Published:
+    return Published(sign_checkpoint(signer("a.test/log"), size, root_of(0, size)), size)
 
 
 @pytest.fixture
@@ -66,8 +90,26 @@ def tiles(log: FakeLog, publication: FakePublication) -> LogTiles:
 def test_old_leaves_are_made_from_rows(log: FakeLog, tiles: LogTiles) -> None:
     assert tiles.bundle(1, 256) == some_leaves(256, 512).encode_bundle()
     assert tiles.tile(0, 2, 88) == some_leaves(512, 600).hashes()
-    assert tiles.leaf(7) == some_leaves(7, 8).leaf(7)
-    assert log.reads == [(0, 256, 512), (0, 512, 600), (0, 7, 8)]
+    assert log.reads == [(0, 256, 512), (0, 512, 600)]
+
+
+@pytest.mark.parametrize("version", [0, 7, 255, 256, 511, 599])
+def test_a_leaf_from_rows_is_under_the_checkpoint_or_is_none(
+    log: FakeLog, tiles: LogTiles, version: int
+) -> None:
+    assert tiles.leaf(version) == some_leaves(version, version + 1).leaf(version)
+    for changed in (version, version ^ 1):
+        log.changed = changed
+        with pytest.raises(DamagedError, match=f"version {version} do not lead to the root"):
+            tiles.leaf(version)
+
+
+def test_a_leaf_that_the_signer_has_made_costs_no_read(
+    log: FakeLog, publication: FakePublication, tiles: LogTiles
+) -> None:
+    publication.recent.add(some_leaves(255, 600))
+    assert tiles.leaf(300) == some_leaves(300, 301).leaf(300)
+    assert log.reads == []
 
 
 def test_recent_leaves_cost_no_reads(
@@ -94,7 +136,7 @@ def test_recent_leaves_are_there_at_once(
 
 
 def test_higher_tiles_are_rows_themselves(log: FakeLog, tiles: LogTiles) -> None:
-    assert tiles.tile(1, 0, 2) == b"node" * 16
+    assert tiles.tile(1, 0, 2) == root_of(0, 256) + root_of(256, 512)
     tiles.tile(3, 5, 200)
     assert log.reads == [(1, 0, 2), (3, 1280, 1480)]
 
@@ -103,7 +145,7 @@ def test_what_is_published_is_what_was_published_last(
     publication: FakePublication, tiles: LogTiles
 ) -> None:
     publication.size = 601
-    assert tiles.published() == Published(b"note", 601)
+    assert tiles.published() == published(601)
 
 
 @dataclass
