@@ -137,6 +137,12 @@ class Alerts:
                 self._held.pop(oldest, None)
             return True
 
+    def is_held_back(self, kind: str, subject: str) -> bool:
+        """Return whether one more such alert would be held back."""
+        with self._lock:
+            last_s = self._last_s.get((kind, subject))
+            return last_s is not None and 0 <= self._clock() - last_s < SAME_AGAIN_S
+
     def _with_count(self, alert: Alert, last_s: float | None, now_s: float) -> Alert:
         held = self._held[(alert.kind, alert.subject)]
         if not held or last_s is None:

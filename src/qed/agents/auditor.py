@@ -18,10 +18,14 @@ A position is written after the alerts that its leaves gave rise to are durable.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NoReturn
+
+import structlog
 
 from qed import wire
 from qed.agents import claims, verdicts
@@ -39,11 +43,18 @@ from qed.client.evidence import new_lag
 from qed.client.feed import Source
 from qed.client.refusals import read_refusal
 from qed.client.trusted import Trusted
-from qed.errors import NotPublishedError, QedError, RequestError, VerificationError
+from qed.errors import (
+    NotPublishedError,
+    QedError,
+    RequestError,
+    UnavailableError,
+    VerificationError,
+)
 from qed.trees.values import Snapshot
 
 HEAD_WAIT_S = 0.25
 PUBLISH_WAIT_S = 30.0  # for the current version of an answer to be in the store
+COMPARE_AFTER_S = 2.0  # of it: then the server's own checkpoint is held against the store's
 AT_ONCE = 256  # answers asked for, then judged together
 WRITE_EVERY_S = 1.0
 
@@ -180,8 +191,27 @@ class ProofWork:
         except VerificationError as error:
             self._tell_store(error)
             raise
+        is_other = False
         for fault in verdicts.find_faults(asked, leaves):
             self._tell(part, fault)
+            is_other |= fault.kind in {verdicts.FALSE, verdicts.BEHIND}
+        if is_other:
+            # The answer is nobody's word; the checkpoint behind it may be the log's.
+            with contextlib.suppress(VerificationError):  # told, and so was the answer
+                self._compare_server()
+
+    def _compare_server(self) -> None:
+        """Hold the checkpoint that the server shows us against the store's, where there is one.
+
+        Who answers from another history than the one in the store has signed it, or it is not the
+        log. Raises: VerificationError, ContradictionError: as `claims.judge`, told.
+        """
+        ours = Trusted(self._trusted.key, self._trusted.note)
+        try:
+            note = claims.fetch(self._station, self._server)
+            claims.judge(self._station, ours, self._server, note, [self._store])
+        except (UnavailableError, RequestError) as error:
+            structlog.get_logger().info("server not compared with store", why=error.message)
 
     def _ask(self, snapshots: Sequence[Snapshot]) -> list[Asked]:
         """Ask about events; a server that refuses is told of, and asked again later."""
@@ -218,14 +248,20 @@ class ProofWork:
         Raises:
             NotPublishedError: none is in the store in time; told as `lag` when the server has one,
                 as `stalled` when not even that.
+            VerificationError, ContradictionError: the server shows another log, or another history
+                of this one; told.
         """
         deadline_s = self._clock() + self._publish_wait_s
+        compare_s = deadline_s + min(0.0, COMPARE_AFTER_S - self._publish_wait_s)
         while self._trusted.size <= version:
             shown = self._head.wait_beyond(version, HEAD_WAIT_S)
             if shown is not None:
                 self._trusted = self._trust_shown(shown)
             elif self._head.closed or self._station.halt.is_set():
                 raise NotPublishedError(f"version {version} is not published yet")
+            elif self._clock() >= compare_s:
+                compare_s = math.inf
+                self._compare_server()
             elif self._clock() >= deadline_s:
                 self._tell_unpublished(version)
 

@@ -26,6 +26,8 @@ from qed import wire
 from qed.agents import claims
 from qed.agents.runtime import Station, Work
 from qed.agents.trust import Trust
+from qed.client.evidence import new_lag
+from qed.client.evidence_frame import Evidence
 from qed.client.feed import Source
 from qed.client.trusted import Trusted
 from qed.errors import NotFoundError, NotPublishedError, QedError, VerificationError
@@ -55,7 +57,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """The checkpoint that a place served last, verified."""
+    """A checkpoint that was verified: what a place served last, or the newest of all places."""
 
     size: int
     note: bytes
@@ -63,10 +65,11 @@ class _Last:
 
 @dataclass(frozen=True, slots=True)
 class _Since:
-    """A size, and when it was seen."""
+    """A size, when it was seen, and the checkpoint of that size, where it is needed."""
 
     size: int
     at_s: float
+    note: bytes = b""
 
 
 class PlaceWork:
@@ -101,7 +104,7 @@ class PlaceWork:
         self._file = station.position(f"{kind} {source.name}")
         self._last = self._read_last()
         self._agreed = b""  # the note that was compared last, in this process
-        self._newest_size = 0  # anywhere, as of the last round
+        self._newest = _Last(0, b"")  # anywhere, as of the last round
         self._heard_s = clock()  # when it gave a verified answer; the start counts as one
         self._due: _Since | None = None  # a size published elsewhere that it lacks
         self._held: _Since | None = None  # the size at which it stands, and has taken more
@@ -127,7 +130,7 @@ class PlaceWork:
         note = self._fetch()
         if note is None:
             self._heard_s = self._clock()
-            self._newest_size = trusted.size
+            self._newest = _Last(trusted.size, trusted.note)
             return 0
         found = claims.check_signed(self._station, trusted, self._source, note)
         ahead = self._find_ahead(trusted)
@@ -139,7 +142,7 @@ class PlaceWork:
             trusted = self._compare(trusted, note)
             self._agreed = note
         self._heard_s = self._clock()
-        self._newest_size = trusted.size
+        self._newest = _Last(trusted.size, trusted.note)
         before, self._last = self._last, _Last(found.size, note)
         if self._last != before:
             self._file.write({"Size": found.size, "Note": note.decode()})
@@ -200,9 +203,9 @@ class PlaceWork:
         Too far: by more than `max_lag` versions, or something that was seen elsewhere is not here
         `max_lag_age_s` later.
         """
-        now_s, newest = self._clock(), self._newest_size
+        now_s, newest = self._clock(), self._newest.size
         if self._due is None or size >= self._due.size:
-            self._due = _Since(newest, now_s) if size < newest else None
+            self._due = _Since(newest, now_s, self._newest.note) if size < newest else None
         bounds = self._thresholds
         late_s = 0.0 if self._due is None else now_s - self._due.at_s
         too_late = 0 < bounds.max_lag_age_s < late_s
@@ -212,8 +215,17 @@ class PlaceWork:
         text = f"it has {size} versions, {newest - size} less than were published"
         if too_late:
             text += f"; some of them have been missing for {late_s:.0f} s"
-        self._station.alert("lag", self._source.name, text)
+        evidence = self._show_lag(size, text)
+        claims.tell(self._station, "lag", self._source.name, text, evidence or b"")
         return NotPublishedError(f"{self._source.name} is behind: {text}")
+
+    def _show_lag(self, size: int, text: str) -> Evidence | None:
+        """Return both notes; none where the place has served none, and for what is not told."""
+        if self._due is None or self._last is None or self._last.size != size:
+            return None
+        if self._station.alerts.is_held_back("lag", self._source.name):
+            return None  # the newest goes on: it would be another file in every round
+        return new_lag(self._due.note, self._last.note, found=f"{self._source.name}: {text}")
 
     # 5: whether a server publishes what it takes
 

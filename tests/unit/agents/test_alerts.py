@@ -63,12 +63,17 @@ def test_the_same_again_is_held_back_for_ten_minutes_and_then_counted(clock):
     box = Kept()
     alerts = Alerts([box], clock=clock)
     told = []
+    assert not alerts.is_held_back("lag", "store")
     for _ in range(5):
         told.append(alerts.tell(Alert("lag", "store", "behind")))
         clock.now_s += 120.0
     assert told == [True, False, False, False, False]
 
-    clock.now_s += 0.001
+    clock.now_s -= 1.0
+    assert alerts.is_held_back("lag", "store")
+    assert not alerts.is_held_back("lag", "another")
+    clock.now_s += 1.001
+    assert not alerts.is_held_back("lag", "store")
     assert alerts.tell(Alert("lag", "store", "behind"))
     assert box.texts == ["behind", "behind (4 more like it in 10 minutes)"]
     assert alerts.raised["lag"] == 6

@@ -21,6 +21,7 @@ from qed.agents.head import Head
 from qed.agents.positions import PositionFile
 from qed.agents.trust import Trust
 from qed.errors import (
+    ContradictionError,
     NotPublishedError,
     RequestError,
     UnavailableError,
@@ -303,6 +304,40 @@ def test_a_store_that_does_not_get_what_the_server_publishes_is_told(agent):
     (alert,) = agent.kept.alerts
     finding = agent.finding(alert, log.key)
     assert (alert.kind, alert.subject, finding.kind) == ("lag", "store", "lag")
+
+
+def _fork(size):
+    """Return a log that shares 50 versions with one that was filled, under the same key."""
+    log = PublishedLog()
+    log.fill(50)
+    log.add(*[b"another %d" % n for n in range(50, size)])
+    return log
+
+
+@pytest.mark.parametrize("size", [100, 120])
+def test_a_server_that_answers_from_another_history_has_signed_it(agent, size):
+    log = PublishedLog()
+    log.fill(100)
+    audit = Audit(agent, _fork(size), store_log=log)
+    if size == 100:
+        audit.run()  # its answers are false, and so is what they are from
+    else:
+        audit.feed.step()
+        with pytest.raises(ContradictionError):  # its answers are from what is never published
+            _step_while_time_passes(audit)
+    told = {alert.kind: agent.finding(alert, log.key) for alert in agent.kept.alerts}
+    assert sorted(told) == (["answer", "equivocation"] if size == 100 else ["equivocation"])
+    assert told["equivocation"].signed
+
+
+def test_a_server_that_shows_no_checkpoint_is_not_compared(agent):
+    log = PublishedLog()
+    log.fill(100)
+    audit = Audit(agent, _fork(100), store_log=log)
+    audit.server.lies["/checkpoint"] = lambda _body: (503, b"")
+    audit.run()
+    assert agent.kinds == ["answer"] * len(agent.kinds)
+    assert agent.kinds
 
 
 def _step_while_time_passes(audit):

@@ -247,6 +247,7 @@ def test_a_place_that_lacks_for_too_long_what_was_published(agent, log):
         assert monitor.round() == [None, NotPublishedError]
         assert agent.told == [("lag", store.url)]
         assert "10 versions, 20 less" in agent.kept.alerts[0].text
+        assert agent.finding(agent.kept.alerts[0], log.key).kind == "lag"
         serve_at(store, log.notes[1])  # what was due is here; what came since has its own time
         assert monitor.round() == [None, None]
         monitor.clock.now_s += 59.0
