@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -17,6 +18,9 @@ import click
 from qed.cli.groups import inherited
 from qed.durable import storage_errors
 from qed.errors import QedError, VerificationError
+
+# Of the first and of the second half of Latin-1, and what turns the direction of writing.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class OutputClosedError(Exception):
@@ -68,11 +72,19 @@ def wants_json(ctx: click.Context) -> bool:
 
 
 def remark(text: str) -> None:
-    """Write a line for a person to standard error; that nobody reads it stops nothing."""
+    """Write a line for a person to standard error; that nobody reads it stops nothing.
+
+    It may repeat what a stranger wrote, in a file or an answer: a terminal is not moved by that.
+    """
     try:
-        click.echo(text, err=True)
+        click.echo(tame(text), err=True)
     except OSError:
         _drop(sys.stderr)
+
+
+def tame(text: str) -> str:
+    """Return a text with what would move a terminal's cursor, but for new lines, spelled out."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def describe_error(error: QedError) -> dict[str, Any]:

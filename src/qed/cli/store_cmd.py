@@ -239,7 +239,7 @@ def _report_document(path: Path, report: Report) -> dict[str, object]:
 
 
 def _alert_form(alert: Alert) -> str:
-    text = alert.text.replace("\n", "\n    ")
+    text = output.tame(alert.text).replace("\n", "\n    ")  # anybody may post one
     return f"{_format_time(alert.when_s)} {_raised_by(alert)}: {text}\n"
 
 

@@ -31,6 +31,12 @@ def test_a_remark_goes_to_standard_error(capsys):
     assert (captured.out, captured.err) == ("", "a word\n")
 
 
+def test_a_remark_moves_no_terminal(capsys):
+    output.remark("one\x1b[2J\r\x9b31m\x7f\u202etwo\n\tthree é\u2014")
+
+    assert capsys.readouterr().err == ("one\\x1b[2J\\r\\x9b31m\\x7f\\u202etwo\n\tthree é\u2014\n")
+
+
 def test_a_remark_that_nobody_can_read_stops_nothing():
     code = (
         "import os, sys; from qed.cli import output; r, w = os.pipe(); os.close(r); os.dup2(w, 2);"

@@ -56,6 +56,12 @@ def test_alerts_are_printed_and_evidence_written(run, path, tmp_path):
     assert json.loads((out / name).read_text())["Kind"] == "equivocation"
 
 
+def test_an_alert_of_a_stranger_moves_no_terminal(run, path):
+    with Store.open(path) as store:
+        store.add_alert(b"\x1b[2K\rstore: all is well")
+    assert "posted: \\x1b[2K\\rstore: all is well\n" in run("store", "alerts", str(path)).text
+
+
 def test_the_flags_of_start_become_its_configuration(run, path, monkeypatch, tmp_path):
     seen = []
     monkeypatch.setattr(room, "serve", lambda config, **_: seen.append(config))
