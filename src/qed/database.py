@@ -155,6 +155,14 @@ class Database:
             raise DamagedError(
                 f"{path} has tables but no file CURRENT", hint="restore a backup with `qed restore`"
             )
+        with _rocksdb_errors("open", path):
+            others = {*Rdict.list_cf(str(path), _options(Cache(0), create=False))} - {*families}
+        if others:  # a restore over a store that was taken for a damaged log would end it
+            named = ", ".join(sorted(others))
+            raise ConflictError(
+                f"{path} holds another database than the one looked for: {named}",
+                hint="name another one; `qed check` is for a log, `qed store check` for a store",
+            )
         if cls._is_blank(path, families):
             raise NotFoundError(
                 f"{path} holds no row: its creation was interrupted", hint="create it again"
@@ -378,20 +386,12 @@ def _named_error(what: str, path: Path, text: str) -> QedError:
     locked = "While lock file" in text and text.endswith(os.strerror(errno.EAGAIN))
     if locked or "lock hold by current process" in text:
         return locked_error(path)
-    if text.startswith(("Corruption:", "Invalid argument: Column family not found")):
+    number = next((n for name, n in _ERRNO.items() if text.endswith(name)), None)
+    wrong = ("Corruption:", "Invalid argument: Column family not found")
+    if number == errno.ENOENT or text.startswith(wrong):
         return DamagedError(
             f"{path} is damaged: {text}",
             hint="restore a backup with `qed restore`; the damaged files are kept aside",
-        )
-    if text.startswith("Invalid argument: Column families not opened"):
-        return ConflictError(
-            f"{path} holds another database than one of this program: {text}",
-            hint="name another directory",
-        )
-    number = next((n for name, n in _ERRNO.items() if text.endswith(name)), None)
-    if number == errno.ENOENT:
-        return DamagedError(
-            f"{path} is damaged: {text}", hint="restore a backup with `qed restore`"
         )
     return StorageError(
         f"cannot {what} {path}: {text}",

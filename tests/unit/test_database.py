@@ -14,6 +14,7 @@ from qed.database import SCAN_ROWS, Database, holds_engine_files, lock_owner
 from qed.errors import ConflictError, DamagedError, LockedError, NotFoundError, StorageError
 
 FAMILIES = ("default", "log", "ends")
+OF_A_STORE = ("default", "leaves", "notes")
 
 
 @pytest.fixture
@@ -135,8 +136,20 @@ def test_another_programs_database_is_left_alone(directory) -> None:
     rocksdict.Rdict(str(directory), options, column_families=foreign).close()
     with pytest.raises(ConflictError, match="holds a database already"):
         Database.create(directory, FAMILIES)
-    with pytest.raises(ConflictError, match="another database than one of this program"):
+    with pytest.raises(ConflictError, match="another database than the one looked for"):
         Database.open(directory, FAMILIES)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_database_of_another_kind_is_not_called_damaged(directory, read_only) -> None:
+    """A hint to restore a backup over a snapshot store would destroy it."""
+    with contextlib.closing(Database.create(directory, OF_A_STORE)) as store:
+        store.commit([("leaves", b"k", b"v")])
+    with pytest.raises(ConflictError, match=r"another database .*: leaves, notes") as refused:
+        Database.open(directory, FAMILIES, read_only=read_only)
+    assert "qed store check" in refused.value.hint
+    assert "restore" not in refused.value.hint
+    Database.open(directory, OF_A_STORE).close()
 
 
 def test_tables_without_current_are_damage_and_no_room_for_a_new_one(database, directory) -> None:
