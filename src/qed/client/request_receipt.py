@@ -72,7 +72,8 @@ def request_receipt(  # noqa: PLR0913 (whom to ask, what is trusted, and a quest
         timeout_s: how long to wait for a checkpoint that covers the version; None is no bound.
 
     Raises:
-        NotProvenError: the log says the opposite (nothing of that is verified), or is empty.
+        NotProvenError: the log says the opposite (nothing of that is verified), or is empty, or
+            the version asked for is another event.
         NotPublishedError: no checkpoint covered the version in time.
         VerificationError: what was answered does not hold.
         ContradictionError: the log contradicts the checkpoint that is trusted.
@@ -166,7 +167,13 @@ def _finish(
         version = answer.actual_version if kind == LOGGED else answer.current_version
     if version is None:
         raise AssertionError("a receipt without an answer is of a version")
-    data = make_receipt(prove(version), kind=kind, answer=None if kind == LOGGED else answer)
+    proven = prove(version)
+    if kind == LOGGED and answer is None and proven.snapshot.event_digest != digest:
+        raise NotProvenError(  # the caller's version, so nobody has said what is not true
+            f"version {version} of the log is another event",
+            hint="leave the version out for the newest one of this event",
+        )
+    data = make_receipt(proven, kind=kind, answer=None if kind == LOGGED else answer)
     # The log's answer and its leaf are claims until here.
     return FreshReceipt(data, verify_under_key(data, key, digest=digest, kind=kind))
 

@@ -124,8 +124,9 @@ def test_an_earlier_version_of_an_event_that_was_added_again(log, source):
 
 
 def test_a_version_of_another_event(log, source):
-    with pytest.raises(VerificationError, match="another event"):
+    with pytest.raises(NotProvenError, match="version 6 of the log is another event") as raised:
         request_receipt(source, None, Trusted(log.key), digest=digest_of(5), version=6)
+    assert "leave the version out" in raised.value.hint
 
 
 def test_the_opposite_is_said_and_gives_no_receipt(log, source):
