@@ -22,6 +22,10 @@ STDOUT = "stdout"
 TIMEOUT_S = 10.0
 
 _MAX_URL_CHARS = 2048
+_FORMS = (
+    "a store is written http://<host>:<port>/alert, a webhook as its full URL (at its root:"
+    " http://<host>/), and standard output is stdout"
+)
 
 
 def open_notifier(
@@ -30,7 +34,8 @@ def open_notifier(
     """Return the notifier of an address; nothing is resolved or opened yet.
 
     Raises:
-        MalformedError: neither `stdout` nor a URL with http or https.
+        MalformedError: neither `stdout` nor a URL with http or https and a path. Without one it
+            is a store whose `/alert` was forgotten, which takes no alert anywhere else.
     """
     if address == STDOUT:
         return StdoutNotifier()
@@ -56,8 +61,12 @@ class HttpAddress:
             raise MalformedError(f"{url[:128]!r} is not a URL: {error}") from None
         if " " in url or parts.fragment:
             raise MalformedError(f"{url[:128]!r} is not a URL that something can be sent to")
-        base = parse_endpoint(f"{parts.scheme}://{parts.netloc}" if parts.scheme else url)
-        path = parts.path or "/"
+        if not parts.netloc:
+            raise MalformedError(f"the notifier {url[:128]!r} is not a URL", hint=_FORMS)
+        if not parts.path:
+            raise MalformedError(f"the notifier {url[:128]!r} has no path", hint=_FORMS)
+        base = parse_endpoint(f"{parts.scheme}://{parts.netloc}")
+        path = parts.path
         self.name = base + path
         self.path = f"{path}?{parts.query}" if parts.query else path
         self._source = open_source(base, timeout_s=timeout_s, insecure=insecure)

@@ -25,7 +25,7 @@ def test_the_form_follows_from_the_address():
     assert isinstance(open_notifier("http://store:8888/alert"), StoreNotifier)
     assert isinstance(open_notifier("https://store:8888/qed/alert"), StoreNotifier)
     assert isinstance(open_notifier("http://hook:80/alerts"), WebhookNotifier)
-    assert isinstance(open_notifier("http://hook:80"), WebhookNotifier)
+    assert isinstance(open_notifier("http://hook:80/"), WebhookNotifier)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,16 @@ def test_the_form_follows_from_the_address():
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(MalformedError):
         open_notifier(address)
+
+
+@pytest.mark.parametrize("address", ["http://store:8888", "store:8888/alert", "sdtout"])
+def test_a_mistyped_address_is_told_the_forms_there_are(address):
+    """Alerts posted to a store's root would be refused there for ever, and nobody told."""
+    with pytest.raises(MalformedError, match="the notifier") as refused:
+        open_notifier(address)
+    assert address in refused.value.message
+    assert "/alert" in refused.value.hint
+    assert "stdout" in refused.value.hint
 
 
 def test_a_secret_in_the_query_is_sent_and_not_shown():
