@@ -30,6 +30,8 @@ from qed.trees.values import DIGEST_BYTES, Snapshot
 
 PART_HEIGHT = 14
 PART_LEAVES = 1 << PART_HEIGHT
+# Whoever has the key can sign any size, and a node a part is held: so many are 70 billion leaves.
+MAX_PARTS = 1 << 22
 
 _LEAF = struct.Struct(">12sQ32s32s32s")
 
@@ -160,7 +162,8 @@ def read_leaves(
 
     Raises:
         VerificationError: what the source has does not lead from the frontier to the checkpoint
-            (`step` is "leaves" or "nodes"); the error says between which versions.
+            (`step` is "leaves" or "nodes"); the error says between which versions. Or the
+            checkpoint is of more than anybody could read (`step` is "size").
 
     Cost: three hashes a leaf; memory for three parts.
     """
@@ -169,10 +172,15 @@ def read_leaves(
         return
     middle = min(stop, -(-first // part_leaves) * part_leaves)
     last = max(middle, stop // part_leaves * part_leaves)
+    height = part_leaves.bit_length() - 1
+    if (last - middle) >> height > MAX_PARTS:
+        raise VerificationError(
+            f"the checkpoint says {stop} versions, and {first} were read: no log grows by so many",
+            step="size",
+        )
     head = read_part(source, first, middle) if first < middle else None
     tail = read_part(source, last, stop) if last < stop else None
     here = frontier if head is None else frontier.extend(head.hashes)
-    height = part_leaves.bit_length() - 1
     wanted = [(height, index) for index in range(middle >> height, last >> height)]
     nodes = list(source.read_nodes(wanted, stop)) if wanted else []
     if wanted:

@@ -30,10 +30,10 @@ def agent(tmp_path):
         yield made
 
 
-def tell(agent, log, store_log, first=0):
+def tell(agent, log, store_log, first=0, error=ERROR):
     trusted = Trusted(log.key, log.note)
     store, server = Direct(store_log, "store").source(), Direct(log, "server").source()
-    tell_false_leaves(agent.station, trusted, store, server, first=first, error=ERROR)
+    tell_false_leaves(agent.station, trusted, store, server, first=first, error=error)
 
 
 @pytest.mark.parametrize("version", [0, 255, 256, 599])
@@ -53,6 +53,13 @@ def test_what_comes_before_is_not_looked_at(agent, logs):
         store_log.leaves[at] = store_log.leaves[at][:-1] + b"x"
     tell(agent, log, store_log, first=10)
     assert "version 300" in agent.kept.alerts[0].text
+
+
+def test_of_a_size_that_no_log_has_no_leaf_is_looked_for(agent, logs):
+    log, store_log = logs
+    store_log.leaves[3] = store_log.leaves[3][:-1] + b"x"
+    tell(agent, log, store_log, error=VerificationError("too many", step="size"))
+    assert agent.told == [("feed", "store")]
 
 
 def test_equal_leaves_mean_false_hashes(agent, logs):

@@ -141,3 +141,10 @@ def test_another_root_of_the_size_reached_is_refused(log, mirror):
         assert list(read_leaves(source, frontier_of(log, 900), checkpoint_of(log), PART)) == []
         with pytest.raises(VerificationError):
             list(read_leaves(source, frontier_of(log, 900), other, PART))
+
+
+def test_a_size_that_no_log_has_is_refused_at_once(log, mirror):
+    absurd = Checkpoint(log.signer.name, 2**63, bytes(32))
+    with open_source(str(mirror)) as source, pytest.raises(VerificationError) as raised:
+        next(read_leaves(source, frontier_of(log, 600), absurd))
+    assert raised.value.step == "size"
