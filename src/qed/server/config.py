@@ -10,6 +10,7 @@ from qed.errors import MalformedError
 from qed.server.publication import INTERVAL_S
 from qed.signing.keys import default_key_path
 from qed.web.limits import WebLimits
+from qed.web.tls import check_tls_flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         """Refuse flags that contradict each other."""
-        self._check_tls()
+        check_tls_flags(self)
         if (self.cosigner_key_path is None) != (self.cosigner_name == ""):
             raise MalformedError(
                 "a cosigner has a key and a name of its own",
@@ -47,19 +48,6 @@ class ServerConfig:
                 f"--max-queue-events {self.limits.queue_events} is below "
                 f"--max-request-events {self.limits.request_events}",
                 hint="the queue must have room for the largest request: change one of them",
-            )
-
-    def _check_tls(self) -> None:
-        """Refuse TLS without a certificate, or a certificate that nothing would use."""
-        named = [path for path in (self.tls_cert_path, self.tls_key_path) if path is not None]
-        if self.enable_tls and len(named) < 2:  # noqa: PLR2004  # a certificate and its key
-            raise MalformedError(
-                "--enable-tls needs a certificate and its key",
-                hint="add --tls-cert-path and --tls-key-path",
-            )
-        if named and not self.enable_tls:
-            raise MalformedError(
-                "a TLS certificate is named but TLS is not enabled", hint="add --enable-tls"
             )
 
     @property

@@ -25,7 +25,6 @@ from qed.web.application import Application
 from qed.web.run import Site
 from qed.web.stop import Stop
 from qed.web.tiles import TilePort
-from qed.web.tls import server_context
 from qed.wire.topology import InfoValue, Shard, Shards
 
 HTTP_FLAG, MGMT_FLAG, METRICS_FLAG = "--http-addr", "--mgmt-addr", "--metrics-addr"
@@ -87,13 +86,6 @@ def bind_places(config: ServerConfig, stack: contextlib.ExitStack) -> Places:
     behind = management.address
     mgmt_told = Address(told.host, behind.port) if behind.is_wildcard else behind
     return Places(data, management, metrics, told, mgmt_told)
-
-
-def open_tls(config: ServerConfig) -> ssl.SSLContext | None:
-    """Return the context of the data and the management port, None without TLS."""
-    if not config.enable_tls or config.tls_cert_path is None or config.tls_key_path is None:
-        return None
-    return server_context(config.tls_cert_path, config.tls_key_path)
 
 
 def assemble(  # noqa: PLR0913 - the one place where all of them meet

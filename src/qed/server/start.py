@@ -27,7 +27,7 @@ from qed.engine.log import Limits, Log
 from qed.errors import ConflictError, LockedError, NotFoundError, QedError, StoppingError
 from qed.server.config import ServerConfig
 from qed.server.publication import Publication
-from qed.server.sites import ADVERTISE_FLAG, Places, assemble, bind_places, open_tls
+from qed.server.sites import ADVERTISE_FLAG, Places, assemble, bind_places
 from qed.signing.checkpoint import sign_checkpoint
 from qed.signing.cosignature import Cosigner, open_cosigner_key
 from qed.signing.keys import PrivateKey, format_public, open_private_key
@@ -36,6 +36,7 @@ from qed.trees import kernel
 from qed.web.addresses import Address
 from qed.web.run import run
 from qed.web.stop import Stop
+from qed.web.tls import open_tls
 from qed.wire import flat
 
 __all__ = ["ServerConfig", "serve"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qed.errors import MalformedError
 from qed.signing.note import VerifierKey
 from qed.snapshot_store.alerts import MAX_ALERTS
 from qed.web.limits import WebLimits
+from qed.web.tls import check_tls_flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,4 @@ class StoreConfig:
 
     def __post_init__(self) -> None:
         """Refuse flags that contradict each other."""
-        named = [path for path in (self.tls_cert_path, self.tls_key_path) if path is not None]
-        if self.enable_tls and len(named) < 2:  # noqa: PLR2004  # a certificate and its key
-            raise MalformedError(
-                "--enable-tls needs a certificate and its key",
-                hint="add --tls-cert-path and --tls-key-path",
-            )
-        if named and not self.enable_tls:
-            raise MalformedError(
-                "a TLS certificate is named but TLS is not enabled", hint="add --enable-tls"
-            )
+        check_tls_flags(self)

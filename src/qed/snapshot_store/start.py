@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -31,7 +30,7 @@ from qed.web.addresses import Address, bind, bound_address, parse_address
 from qed.web.application import Application
 from qed.web.run import Site, run
 from qed.web.stop import Stop
-from qed.web.tls import server_context
+from qed.web.tls import open_tls
 
 __all__ = ["StoreConfig", "serve"]
 
@@ -71,7 +70,7 @@ def serve(
     _raise_file_limit()
     with stop.on_signals(), _short_turns(), contextlib.ExitStack() as stack:
         # 1. What can be wrong about flags, before a file is touched.
-        tls = _open_tls(config)
+        tls = open_tls(config)
         at_store = _bind(config.http_addr, HTTP_FLAG, stack)
         at_metrics = _bind(config.metrics_addr, METRICS_FLAG, stack)
         if kernel.WHY_TWIN:
@@ -193,12 +192,6 @@ def _ask_server(endpoint: str, config: StoreConfig) -> VerifierKey:
             hint="start a server that does, or say the key with --key",
         )
     return parse_verifier_key(said)
-
-
-def _open_tls(config: StoreConfig) -> ssl.SSLContext | None:
-    if not config.enable_tls or config.tls_cert_path is None or config.tls_key_path is None:
-        return None
-    return server_context(config.tls_cert_path, config.tls_key_path)
 
 
 def _raise_file_limit() -> None:

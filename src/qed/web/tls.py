@@ -1,11 +1,53 @@
-"""TLS for a server: version 1.2 or later, a certificate chain and its key from PEM files."""
+"""TLS for a server: its three flags, version 1.2 or later, a chain and its key from PEM files."""
 
 from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Protocol
 
 from qed.errors import ConflictError, MalformedError, NotFoundError
+
+
+class TlsFlags(Protocol):
+    """What a program with a port that may have TLS is told at its start."""
+
+    @property
+    def enable_tls(self) -> bool:
+        """`--enable-tls`."""
+
+    @property
+    def tls_cert_path(self) -> Path | None:
+        """`--tls-cert-path`."""
+
+    @property
+    def tls_key_path(self) -> Path | None:
+        """`--tls-key-path`."""
+
+
+def check_tls_flags(flags: TlsFlags) -> None:
+    """Refuse TLS without a certificate, or a certificate that nothing would use; touch no file.
+
+    Raises:
+        MalformedError: they contradict each other.
+    """
+    named = [path for path in (flags.tls_cert_path, flags.tls_key_path) if path is not None]
+    if flags.enable_tls and len(named) < 2:  # noqa: PLR2004  # a certificate and its key
+        raise MalformedError(
+            "--enable-tls needs a certificate and its key",
+            hint="add --tls-cert-path and --tls-key-path",
+        )
+    if named and not flags.enable_tls:
+        raise MalformedError(
+            "a TLS certificate is named but TLS is not enabled", hint="add --enable-tls"
+        )
+
+
+def open_tls(flags: TlsFlags) -> ssl.SSLContext | None:
+    """Return the context that checked flags ask for, None without TLS; as `server_context`."""
+    if not flags.enable_tls or flags.tls_cert_path is None or flags.tls_key_path is None:
+        return None
+    return server_context(flags.tls_cert_path, flags.tls_key_path)
 
 
 def server_context(certificate_path: Path, key_path: Path) -> ssl.SSLContext:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
 from qed.errors import ConflictError, MalformedError, NotFoundError
-from qed.web.tls import server_context
+from qed.web.tls import check_tls_flags, open_tls, server_context
 from unit.web.conftest import make_certificate
 
 
@@ -82,3 +83,41 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked(
     )
     with pytest.raises(ConflictError, match="protected by a password"):
         server_context(certificate[0], locked)
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The three flags of a program; nothing is enabled without."""
+
+    enable_tls: bool = False
+    tls_cert_path: Path | None = None
+    tls_key_path: Path | None = None
+
+
+PEM = Path("one.pem")
+
+
+@pytest.mark.parametrize("flags", [Flags(), Flags(True, PEM, PEM)])  # noqa: FBT003
+def test_flags_that_agree_are_taken(flags: Flags) -> None:
+    check_tls_flags(flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (Flags(enable_tls=True), "needs a certificate and its key"),
+        (Flags(enable_tls=True, tls_cert_path=PEM), "needs a certificate and its key"),
+        (Flags(enable_tls=True, tls_key_path=PEM), "needs a certificate and its key"),
+        (Flags(tls_cert_path=PEM, tls_key_path=PEM), "TLS is not enabled"),
+        (Flags(tls_key_path=PEM), "TLS is not enabled"),
+    ],
+)
+def test_flags_that_contradict_each_other_are_refused(flags: Flags, said: str) -> None:
+    with pytest.raises(MalformedError, match=said) as caught:
+        check_tls_flags(flags)
+    assert caught.value.hint
+
+
+def test_a_context_is_opened_where_tls_is_enabled(certificate: tuple[Path, Path]) -> None:
+    assert open_tls(Flags()) is None
+    assert open_tls(Flags(True, *certificate)) is not None  # noqa: FBT003
