@@ -127,7 +127,7 @@ def common_flags() -> list[Inherited]:
             "--log",
             type=click.Choice(LEVELS, case_sensitive=False),
             default=None,
-            help="How much to say on standard error (server: info, others: warn).",
+            help="How much to say on standard error (info for what stays running, else warn).",
         ),
         shared(
             "--json",
