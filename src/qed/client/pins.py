@@ -14,10 +14,10 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from qed import durable
@@ -25,6 +25,7 @@ from qed.client.config import parse_endpoint
 from qed.client.trusted import Trusted
 from qed.errors import LockedError, MalformedError, NotFoundError, VerificationError
 from qed.signing.note import ED25519, VerifierKey, format_verifier_key, parse_verifier_key
+from qed.trees.tiles import Node
 from qed.wire.fields import read_exact, read_text
 from qed.wire.json_text import format_text, parse_answer
 
@@ -153,6 +154,7 @@ def keep_pin(path: Path, trusted: Trusted) -> None:
 
     Raises:
         VerificationError: the file pins another key by now.
+        ContradictionError: another process has seen another root of this size; with the evidence.
         LockedError: another process holds the directory for seconds.
         StorageError: it cannot be written.
     """
@@ -161,11 +163,18 @@ def keep_pin(path: Path, trusted: Trusted) -> None:
         there = read_pin(path)
         if there is not None:
             check_key(path, there, trusted.key)
-            if open_trusted(path, there).size > trusted.size:
+            known = open_trusted(path, there)
+            if known.size > trusted.size:
                 return
+            if known.size == trusted.size and trusted.note:
+                known.compare(trusted.note, _read_no_nodes)  # another process may know another root
         data = format_pin(Pin(trusted.key, trusted.note))
         # Stop here: the pin is as it was before, and the next call verifies the same again.
         durable.write_file(path, data, 0o600)
+
+
+def _read_no_nodes(nodes: Sequence[Node], size: int) -> NoReturn:
+    raise AssertionError(f"two checkpoints of {size} leaves need no {len(nodes)} nodes")
 
 
 @contextlib.contextmanager

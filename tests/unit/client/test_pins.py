@@ -7,6 +7,7 @@ import pytest
 
 from publishing import PublishedLog
 from qed import durable, errors
+from qed.client.evidence import verify_evidence
 from qed.client.pins import (
     Pin,
     check_key,
@@ -20,6 +21,7 @@ from qed.client.pins import (
 )
 from qed.client.trusted import Trusted
 from qed.signing.note import VerifierKey, format_verifier_key
+from qed.signing.policy import policy_of_key
 
 
 @pytest.fixture(name="log")
@@ -98,6 +100,22 @@ def test_a_pin_of_another_key_stays(log, tmp_path):
     assert caught.value.step == "pin"
     assert "move the pin away" in caught.value.hint
     check_key(path, Pin(log.key), log.key)
+
+
+def test_another_root_of_the_size_that_another_process_has_seen(log, tmp_path):
+    path = tmp_path / "pin.json"
+    keep_pin(path, Trusted(log.key, log.note))
+    before = path.read_bytes()
+    fork = PublishedLog()
+    fork.add(b"a")
+    fork.add(b"another")
+
+    with pytest.raises(errors.ContradictionError, match="two roots of 2 leaves") as caught:
+        keep_pin(path, Trusted(fork.key, fork.note))
+
+    assert path.read_bytes() == before
+    assert verify_evidence(caught.value.evidence, policy_of_key(log.key)).signed
+    keep_pin(path, Trusted(log.key, log.note))
 
 
 def test_a_checkpoint_that_the_pins_key_did_not_sign_is_no_pin(log, tmp_path):
