@@ -66,17 +66,34 @@ class Scene:
         raise AssertionError(f"{size} versions are not watched yet\n{self.whole.said()}")
 
     def _position(self, agent: str, work: str) -> float:
-        metric = f'qed_agent_position{{work="{work}'
-        text = self.whole.metrics_text(agent)
-        found = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.startswith(metric)]
-        return min((float(value) for value in found), default=-1.0)
+        return min(self._numbers(agent, "qed_agent_position", work), default=-1.0)
 
-    def expect_alert(self, agent: str, kind: str, *, since_s: float) -> Path:
+    def steps(self, agent: str, work: str) -> float:
+        """Return how many steps of a work of an agent have ended well."""
+        return sum(self._numbers(agent, "qed_agent_steps", work))
+
+    def _numbers(self, agent: str, metric: str, work: str) -> list[float]:
+        """Return a metric of the works whose names begin so, one a place."""
+        start = f'{metric}{{work="{work}'
+        text = self.whole.metrics_text(agent)
+        return [
+            float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(start)
+        ]
+
+    def wait_works_again(self, agent: str) -> None:
+        """Wait until an agent says that what has failed works again."""
+        for _ in deadline(SETTLE_S):
+            if "works again" in self.whole.programs[agent].output:
+                return
+        raise AssertionError(self.whole.said())
+
+    def expect_alert(self, agent: str, kind: str, *, since_s: float, within_s: float = 0.0) -> Path:
         """Wait for an alert of an agent at the store; return its evidence, an agent's file.
 
         `since_s` is when the lie could be seen, by the monotonic clock.
         """
-        directory, within_s = self.whole.directory / agent / "evidence", WITHIN_S[agent]
+        directory = self.whole.directory / agent / "evidence"
+        within_s = within_s or WITHIN_S[agent]
         for line in self._watch_alerts(since_s, within_s):
             found = _EVIDENCE.search(line)
             if line.startswith(f"{kind}: ") and found and Path(found[1]).parent == directory:
@@ -87,13 +104,16 @@ class Scene:
             + "\n".join([*self.whole.alerts(), self.whole.said()])
         )
 
-    def expect_silence_told(self, interval_s: int, *, since_s: float) -> None:
-        """Wait until the monitor says at the store that the server is silent."""
+    def expect_silence_told(self, interval_s: int, *, since_s: float, place: str = "") -> None:
+        """Wait until the monitor says at the store that the server, or another place, is silent."""
         within_s = 3 * interval_s + SILENCE_S
-        start = f"silence: {self.whole.server.endpoint}: "
-        assert any(line.startswith(start) for line in self._watch_alerts(since_s, within_s)), (
-            self.whole.said()
-        )
+        self.expect_told("silence", place or self.whole.server.endpoint, since_s, within_s)
+
+    def expect_told(self, kind: str, subject: str, since_s: float, within_s: float) -> None:
+        """Wait until somebody says at the store what has no evidence."""
+        start = f"{kind}: {subject}: "
+        found = any(line.startswith(start) for line in self._watch_alerts(since_s, within_s))
+        assert found, "\n".join([*self.whole.alerts(), self.whole.said()])
 
     def _watch_alerts(self, since_s: float, within_s: float) -> Iterator[str]:
         for _ in deadline(within_s):
@@ -120,13 +140,26 @@ class Scene:
                 assert self.whole.evidence_files(name) == [], self.whole.said()
                 assert self.whole.programs[name].runs, self.whole.said()
 
-    def client(self, *words: str) -> Finished:
-        """Run a client that has pinned the key, and reads snapshots from the store."""
+    def client(self, *words: str, server: str = "", store: str = "") -> Finished:
+        """Run a client that has pinned the key, and reads snapshots from the store.
+
+        It is told of the real ones, where nobody else is named.
+        """
         return self.whole.qed.run(
-            *("client", "--endpoints", self.whole.server.endpoint, "--key", self.whole.key),
-            *("--snapshot-store-url", self.whole.real_store_url, "--json"),
-            *words,
+            *("client", "--endpoints", server or self.whole.server.endpoint),
+            *("--snapshot-store-url", store or self.whole.real_store_url, "--json"),
+            *("--key", self.whole.key, *words),
         )
+
+    def start_agent(self, name: str, *flags: str, server: str = "", store: str = "") -> None:
+        """Start an agent; it is told of the real ones, where nobody else is named."""
+        whole = self.whole
+        told = whole.server_url, whole.store_url
+        whole.server_url, whole.store_url = server or told[0], store or told[1]
+        try:
+            whole.start_agent(name, *flags)
+        finally:
+            whole.server_url, whole.store_url = told
 
     def expect_client_refuses(self, event: str, kind: str) -> None:
         """Expect that an answer about an event is not believed, and that no receipt is made."""
