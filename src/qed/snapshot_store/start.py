@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from qed.client.feed import open_source
@@ -28,6 +26,7 @@ from qed.snapshot_store.store import Store
 from qed.trees import kernel
 from qed.web.addresses import Address, bind, bound_address, parse_address
 from qed.web.application import Application
+from qed.web.process import announce_opening, raise_file_limit, short_turns
 from qed.web.run import Site, run
 from qed.web.stop import Stop
 from qed.web.tls import open_tls
@@ -37,7 +36,6 @@ __all__ = ["StoreConfig", "serve"]
 HTTP_FLAG, METRICS_FLAG = "--http-addr", "--metrics-addr"
 FIRST_USE_S = 60.0  # how long a server that does not answer yet is asked for its key
 _ASK_EVERY_S = 0.5
-_PROGRESS_EVERY_S = 2.0
 _SWITCH_INTERVAL_S = 0.0005  # of threads: the loop waits this long for one that verifies
 
 Announce = Callable[[str], None]
@@ -67,8 +65,8 @@ def serve(
     serves, requests are answered and the error is raised.
     """
     stop = stop or Stop()
-    _raise_file_limit()
-    with stop.on_signals(), _short_turns(), contextlib.ExitStack() as stack:
+    raise_file_limit()
+    with stop.on_signals(), short_turns(_SWITCH_INTERVAL_S), contextlib.ExitStack() as stack:
         # 1. What can be wrong about flags, before a file is touched.
         tls = open_tls(config)
         at_store = _bind(config.http_addr, HTTP_FLAG, stack)
@@ -130,7 +128,7 @@ def _open_store(config: StoreConfig, announce: Announce, stop: Stop) -> Store:
             config.key,
             cosigner_keys=config.cosigner_keys,
             max_alerts=config.max_alerts,
-            progress=_progress(announce, stop),
+            progress=announce_opening("store", "snapshots", announce, stop),
         )
     except NotFoundError:
         key = config.key or _ask_for_key(config, announce, stop)
@@ -192,41 +190,3 @@ def _ask_server(endpoint: str, config: StoreConfig) -> VerifierKey:
             hint="start a server that does, or say the key with --key",
         )
     return parse_verifier_key(said)
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open files as the system lets us: connections and tables need them."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-@contextlib.contextmanager
-def _short_turns() -> Iterator[None]:
-    """Let threads take turns quickly, for the length of the block; it holds for the process."""
-    before_s = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before_s)
-
-
-def _progress(announce: Announce, stop: Stop) -> Callable[[int, int], None]:
-    """Return a callback that announces how far the opening is, every two seconds.
-
-    It raises `StoppingError` once a stop is asked for.
-    """
-    last_s = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        nonlocal last_s
-        if stop.is_requested:
-            raise StoppingError("stopped before the store was open: nothing was served")
-        now_s = time.monotonic()
-        if now_s - last_s >= _PROGRESS_EVERY_S:
-            last_s = now_s
-            announce(f"opening the store: {done:,} of {total:,} snapshots recomputed")
-
-    return report

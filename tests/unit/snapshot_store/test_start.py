@@ -20,6 +20,7 @@ from qed.signing.note import format_verifier_key
 from qed.snapshot_store import start
 from qed.snapshot_store.start import StoreConfig, serve
 from qed.snapshot_store.store import Store
+from qed.web import process
 from qed.web.application import Application, Route
 from qed.web.limits import WebLimits
 from qed.web.messages import JSON, Answer
@@ -210,7 +211,7 @@ def test_a_disk_that_fails_is_the_end_with_its_error(tmp_path, monkeypatch):
 def test_how_far_the_opening_is_is_said_and_may_be_stopped(tmp_path, monkeypatch):
     with Store.create(tmp_path / "s", LOG.key) as store:
         store.accept(LOG.batch(0, 100))
-    monkeypatch.setattr(start, "_PROGRESS_EVERY_S", 0)
+    monkeypatch.setattr(process, "PROGRESS_EVERY_S", 0)
     with running(config(tmp_path / "s")) as served:
         assert "opening the store: 100 of 100 snapshots recomputed" in served.said
     stop, said = Stop(), []
