@@ -103,7 +103,9 @@ def find_other_leaves(fork: View, other: Run, claim: Claim, known: Sequence[Clai
         if earlier.size == claim.size:
             found = same_size(earlier, claim)
         elif other.first < earlier.size <= fork.size:
-            found = _excludes(fork, claim, earlier, compute_root(fork.read, earlier.size))
+            root = compute_root(fork.read, earlier.size)
+            # One that waits for its leaves may be of the other history itself.
+            found = None if root == earlier.root else _excludes(fork, claim, earlier, root)
         else:
             continue
         if found is not None:

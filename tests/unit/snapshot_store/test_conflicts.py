@@ -77,3 +77,14 @@ def test_other_leaves_are_kept_with_the_checkpoint_that_makes_them_evidence(own)
     without = find_other_leaves(view, other, later, [claim(LOG, 60), claim(LOG, 121)])
     assert (without.evidence, without.evidence_name) == (None, "")
     assert "two snapshots of version 60" in without.sentence
+
+
+def test_a_waiting_checkpoint_of_the_other_history_makes_no_evidence(own):
+    view = fork_view(own, 50, 120)
+    other = Run.of_snapshots(FORK.snapshots[60:120])
+    later = claim(FORK, 180, 120)
+    waiting = [claim(FORK, 110), claim(FORK, 180)]
+    conflict = find_other_leaves(view, other, later, waiting)
+    assert (conflict.evidence, conflict.run) == (None, other)
+    assert "two snapshots of version 60" in conflict.sentence
+    expect_signed(find_other_leaves(view, other, later, [*waiting, claim(LOG, 100)]))
