@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
 from qed.agents.alerts import KINDS, Alerts
 from qed.version import VERSION
 from qed.web.application import Route
-from qed.web.messages import Answer, Request
+from qed.web.metrics import Collector, Metric, build_info, family, metrics_routes
 
 
 @dataclass(slots=True)
@@ -51,38 +45,24 @@ class AgentMetrics(Collector):
     alerts: Alerts
     waiting: Callable[[], int]  # alerts that are not delivered yet, of all notifiers together
     clock: Callable[[], float] = time.time
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-
-    def __post_init__(self) -> None:
-        """Register everything with a registry of its own."""
-        self.registry.register(self)
-        ProcessCollector(registry=self.registry)
 
     def routes(self) -> list[Route]:
         """Return the one route of the port."""
-        return [Route("GET", "/metrics", self.scrape)]
-
-    async def scrape(self, _request: Request) -> Answer:
-        """Write every number as Prometheus text."""
-        body = await asyncio.to_thread(generate_latest, self.registry)
-        return Answer(200, body, CONTENT_TYPE_PLAIN_0_0_4.encode())
+        return metrics_routes(self)
 
     def collect(self) -> Iterator[Metric]:
         """Yield how the works stand, then what was alerted."""
         yield from self._collect_works()
         yield from self._collect_alerts()
-        build = GaugeMetricFamily(
-            "qed_agent_build_info", "What it is.", labels=["role", "node", "version"]
-        )
-        build.add_metric([self.role, self.node, VERSION], 1)
-        yield build
+        labels = {"role": self.role, "node": self.node, "version": VERSION}
+        yield build_info("qed_agent_build_info", "What it is.", labels)
 
     def _collect_works(self) -> Iterator[Metric]:
-        position = _family("qed_agent_position", "Versions done, by work.")
-        lag = _family("qed_agent_lag_versions", "Versions known to be there and not done.")
-        steps = _family("qed_agent_steps", "Steps that ended well.")
-        age = _family("qed_agent_last_success_age_seconds", "Since a step ended well.")
-        failures = _family("qed_agent_failures", "Steps that failed, by the code of the error.")
+        position = family("qed_agent_position", "Versions done, by work.")
+        lag = family("qed_agent_lag_versions", "Versions known to be there and not done.")
+        steps = family("qed_agent_steps", "Steps that ended well.")
+        age = family("qed_agent_last_success_age_seconds", "Since a step ended well.")
+        failures = family("qed_agent_failures", "Steps that failed, by the code of the error.")
         for one in list(self.progress):
             work = {"work": one.name}
             if one.versions:
@@ -96,16 +76,11 @@ class AgentMetrics(Collector):
         yield from (position, lag, steps, age, failures)
 
     def _collect_alerts(self) -> Iterator[Metric]:
-        raised = _family("qed_agent_alerts", "Alerts raised, those held back too, by kind.")
-        held = _family("qed_agent_alerts_held_back", "Alerts that the rule against floods held.")
+        raised = family("qed_agent_alerts", "Alerts raised, those held back too, by kind.")
+        held = family("qed_agent_alerts_held_back", "Alerts that the rule against floods held.")
         for kind in KINDS:  # a kind that was never raised stands at 0, so that `rate` works
             raised.add_sample(raised.name, {"kind": kind}, self.alerts.raised[kind])
             held.add_sample(held.name, {"kind": kind}, self.alerts.held_back[kind])
-        waiting = _family("qed_agent_alerts_waiting", "Alerts not delivered yet.")
+        waiting = family("qed_agent_alerts_waiting", "Alerts not delivered yet.")
         waiting.add_sample(waiting.name, {}, self.waiting())
         yield from (raised, held, waiting)
-
-
-def _family(name: str, text: str) -> Metric:
-    # The type "counter" would append `_total`, which no metric of QED has.
-    return Metric(name, text, "unknown")

@@ -6,8 +6,6 @@ plain integers of `Counts`; a scrape reads them.
 
 from __future__ import annotations
 
-import asyncio
-import os
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -16,16 +14,21 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
-
 from qed.engine.log import Head
 from qed.trees.values import NO_VERSION
 from qed.version import VERSION
 from qed.web.application import Route
-from qed.web.messages import Answer, Request
+from qed.web.metrics import (
+    Collector,
+    Metric,
+    answers,
+    build_info,
+    count,
+    gauge,
+    histogram,
+    metrics_routes,
+    size_of_files,
+)
 from qed.web.tiles import Published, TileCounts
 
 _ADD_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -49,7 +52,7 @@ class Durations:
         """Return what was counted as a histogram; from any thread."""
         names = [*map(str, self._bounds_s), "+Inf"]
         buckets = list(zip(names, accumulate(list(self._numbers)), strict=True))
-        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum_s)
+        return histogram(name, text, buckets, self._sum_s)
 
 
 @dataclass(slots=True)
@@ -123,21 +126,10 @@ class Metrics(Collector):
     tiles: MeasuredTiles
     answers: Mapping[str, Mapping[int, int]]  # port -> status -> answers
     db_path: Path
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-
-    def __post_init__(self) -> None:
-        """Register everything with a registry of its own."""
-        self.registry.register(self)
-        ProcessCollector(registry=self.registry)
 
     def routes(self) -> list[Route]:
         """Return the one route of the port."""
-        return [Route("GET", "/metrics", self.scrape)]
-
-    async def scrape(self, _request: Request) -> Answer:
-        """Write every number as Prometheus text."""
-        body = await asyncio.to_thread(generate_latest, self.registry)
-        return Answer(200, body, CONTENT_TYPE_PLAIN_0_0_4.encode())
+        return metrics_routes(self)
 
     def collect(self) -> Iterator[Metric]:
         """Yield QED's numbers, then ours."""
@@ -145,25 +137,20 @@ class Metrics(Collector):
         yield from self._collect_log()
         yield from self._collect_published()
         yield from self._collect_backups()
-        answers = Metric("qed_http_answers", "Answers by port and status.", "unknown")
-        for port, statuses in self.answers.items():
-            for status, number in list(statuses.items()):
-                labels = {"port": port, "status": str(status)}
-                answers.add_sample("qed_http_answers", labels, number)
-        yield answers
+        yield answers(self.answers)
 
     def _collect_qeds(self) -> Iterator[Metric]:
         counts, version = self.counts, self.log.head.current_version
-        yield _gauge("qed_server_instances", "Servers in this process.", 1)
-        yield _gauge(
+        yield gauge("qed_server_instances", "Servers in this process.", 1)
+        yield gauge(
             "qed_raft_balloon_version",
             "The newest version; 0 also for an empty log.",
             0 if version == NO_VERSION else version,
         )
-        yield _count("qed_raft_balloon_adds", "Events added.", counts.events_added)
+        yield count("qed_raft_balloon_adds", "Events added.", counts.events_added)
         for name in ("membership", "digest_membership", "incremental"):
             proofs = getattr(counts, f"{name}_proofs")
-            yield _count(f"qed_raft_balloon_{name}_queries", f"{name} proofs answered.", proofs)
+            yield count(f"qed_raft_balloon_{name}_queries", f"{name} proofs answered.", proofs)
         for name in (
             "health_check",
             "add",
@@ -175,34 +162,32 @@ class Metrics(Collector):
             "info_shards",
         ):
             requests = getattr(counts, name)
-            yield _count(f"qed_api_http_{name}_requests", f"Requests for {name}.", requests)
+            yield count(f"qed_api_http_{name}_requests", f"Requests for {name}.", requests)
 
     def _collect_log(self) -> Iterator[Metric]:
         head, counts = self.log.head, self.counts
         requests = counts.add_digests
-        yield _count("qed_api_http_add_digests_requests", "Requests for add_digests.", requests)
-        yield _gauge("qed_log_events", "Events in the log.", head.size)
-        yield _gauge("qed_log_groups", "Groups in the log; each took one sync.", head.sequence)
-        yield _gauge("qed_log_epoch", "The epoch of the log.", head.epoch)
+        yield count("qed_api_http_add_digests_requests", "Requests for add_digests.", requests)
+        yield gauge("qed_log_events", "Events in the log.", head.size)
+        yield gauge("qed_log_groups", "Groups in the log; each took one sync.", head.sequence)
+        yield gauge("qed_log_epoch", "The epoch of the log.", head.epoch)
         waiting = counts.adds_waiting
-        yield _gauge("qed_adds_waiting", "Add requests that are not on disk yet.", waiting)
+        yield gauge("qed_adds_waiting", "Add requests that are not on disk yet.", waiting)
         yield counts.add_durations.family(
             "qed_add_duration_seconds",
             "From an add request's arrival to its events being on disk.",
         )
         trees = self.log.memory_bytes
-        yield _gauge("qed_trees_bytes", "Memory that both trees take.", trees)
+        yield gauge("qed_trees_bytes", "Memory that both trees take.", trees)
         size = size_of_files(self.db_path)
-        yield _gauge("qed_database_bytes", "Bytes of the database's own files.", size)
-        build = GaugeMetricFamily("qed_build_info", "This program's version.", labels=["version"])
-        build.add_metric([VERSION], 1)
-        yield build
+        yield gauge("qed_database_bytes", "Bytes of the database's own files.", size)
+        yield build_info("qed_build_info", "This program's version.", {"version": VERSION})
 
     def _collect_published(self) -> Iterator[Metric]:
         head, tiles = self.log.head, self.tiles.counts
         size = self.publication.published.size
-        yield _gauge("qed_published_size", "Events under the newest checkpoint.", size)
-        yield _gauge(
+        yield gauge("qed_published_size", "Events under the newest checkpoint.", size)
+        yield gauge(
             "qed_published_lag_versions",
             "Events on disk that no checkpoint covers yet.",
             max(0, head.size - size),
@@ -211,43 +196,19 @@ class Metrics(Collector):
             "qed_checkpoint_seconds", "To recompute what a checkpoint adds, and to sign it."
         )
         waiters = self.tiles.waiters
-        yield _gauge("qed_checkpoint_waiters", "Requests that wait for a checkpoint.", waiters)
+        yield gauge("qed_checkpoint_waiters", "Requests that wait for a checkpoint.", waiters)
         for name, requests in (
             ("checkpoint", tiles.checkpoint),
             ("tile", tiles.tile),
             ("entries", tiles.entries),
             ("snapshot", self.counts.snapshot),
         ):
-            yield _count(f"qed_api_http_{name}_requests", f"Requests for {name}.", requests)
+            yield count(f"qed_api_http_{name}_requests", f"Requests for {name}.", requests)
 
     def _collect_backups(self) -> Iterator[Metric]:
         counts = self.counts
-        yield _count("qed_backups_made", "Backups made.", counts.backups_made)
-        yield _count("qed_backups_failed", "Backups that failed.", counts.backups_failed)
+        yield count("qed_backups_made", "Backups made.", counts.backups_made)
+        yield count("qed_backups_failed", "Backups that failed.", counts.backups_failed)
         if counts.last_backup_s:
             age_s = max(0.0, time.time() - counts.last_backup_s)
-            yield _gauge("qed_last_backup_age_seconds", "Age of the newest backup.", age_s)
-
-
-def size_of_files(directory: Path) -> int:
-    """Return the bytes of the files that lie directly in a directory; 0 when it cannot be read."""
-    size_bytes = 0
-    try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    size_bytes += entry.stat(follow_symlinks=False).st_size
-    except OSError:
-        return size_bytes
-    return size_bytes
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)
-
-
-def _count(name: str, text: str, value: int) -> Metric:
-    # The type "counter" would append `_total`, and QED's names have none.
-    metric = Metric(name, text, "unknown")
-    metric.add_sample(name, {}, value)
-    return metric
+            yield gauge("qed_last_backup_age_seconds", "Age of the newest backup.", age_s)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qed.engine.log import Head
-from qed.server.metrics import Counts, Durations, Metrics, size_of_files
+from qed.server.metrics import Counts, Durations, Metrics
 from qed.web.application import Application
 from qed.web.limits import WebLimits
 from qed.web.tiles import Published, TileCounts
@@ -189,20 +189,9 @@ def test_an_age_is_never_negative(tmp_path: Path) -> None:
         assert numbers(server.port)["qed_last_backup_age_seconds"] == 0
 
 
-@pytest.mark.parametrize("made", [True, False])
-def test_the_size_of_a_directory(tmp_path: Path, made: bool) -> None:  # noqa: FBT001
-    path = tmp_path / "db"
-    if made:
-        (path / "below").mkdir(parents=True)
-        (path / "below" / "more").write_bytes(b"more")
-        (path / "one").write_bytes(b"12345")
-        (path / "link").symlink_to(path / "one")
-    assert size_of_files(path) == (5 if made else 0)
-
-
 def test_every_number_of_ours_is_documented(tmp_path: Path) -> None:
     text = DOCS.read_text()
     metrics = measured(3, tmp_path, last_backup_s=1)
-    for family in metrics.registry.collect():
+    for family in metrics.collect():
         if family.name.startswith("qed_"):
             assert f"`{family.name}`" in text, family.name
