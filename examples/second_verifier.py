@@ -1,4 +1,4 @@
-"""Verify a receipt without qed: the ten steps of docs/receipts.md, written from that page alone."""
+"""docs/receipts.md's ten steps, from that page alone: second_verifier.py VKEY EVENT KIND <FILE."""
 
 # ruff: noqa: D103, E731, PLR2004, RET503, SIM905 - 100 lines, to be read beside that page
 import json

@@ -330,7 +330,9 @@ def _not_published(
     """Return the error of a source whose checkpoint, if any, is of fewer than `size` versions."""
     if found is None:
         return NotPublishedError(
-            f"{source.name} has published no checkpoint yet", hint="ask again, or raise --timeout"
+            f"{source.name} has published no checkpoint yet",
+            hint="ask again, or raise --timeout; or is another port of the log there? A snapshot"
+            " store is at 8888, the log's own data port at 8800",
         )
     if found.size < trusted.size:
         return NotPublishedError(
