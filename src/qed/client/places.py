@@ -34,7 +34,6 @@ from qed.errors import (
 from qed.version import VERSION
 
 _OK, _NOT_FOUND = 200, 404
-_MAX_HEADERS = 100
 
 
 class Place(Protocol):
