@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -221,8 +221,18 @@ class Serving:
         return 404, b"404 page not found\n"
 
 
+class Answering(Protocol):
+    """What answers over HTTP; it is told its port, and counts its connections."""
+
+    port: int
+    connections: int
+
+    def answer(self, method: str, target: str, body: bytes) -> Answer:
+        """Return the status and the body of an answer."""
+
+
 class _Handler(BaseHTTPRequestHandler):
-    """Hands every request to the server's `Serving`."""
+    """Hands every request to the server's `Answering`."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -231,11 +241,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.server.serving.connections += 1
+        self.server.answering.connections += 1
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
-        status, answer = self.server.serving.answer(self.command, self.path, body)
+        status, answer = self.server.answering.answer(self.command, self.path, body)
         kind = "text/plain; charset=utf-8" if status >= 400 else "application/octet-stream"
         self.send_response(status)
         self.send_header("content-type", kind)
@@ -252,9 +262,24 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True  # a kept connection ends with its client, or after its timeout
 
-    def __init__(self, serving: Serving) -> None:
-        self.serving = serving
+    def __init__(self, answering: Answering) -> None:
+        self.answering = answering
         super().__init__(("127.0.0.1", 0), _Handler)
+
+
+@contextlib.contextmanager
+def answering(state: Answering) -> Iterator[None]:
+    """Let it answer on a port of its own for the length of the block."""
+    with _Server(state) as server:
+        state.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join(DEADLINE_S)
+            assert not thread.is_alive()
 
 
 @contextlib.contextmanager
@@ -262,13 +287,5 @@ def serving(log: PublishedLog, **fields: Any) -> Iterator[Serving]:
     """Serve a log for the length of the block."""
     state = Serving(log, **fields)
     state.info = {"node_id": "a", **state.info}
-    with _Server(state) as server:
-        state.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join(DEADLINE_S)
-            assert not thread.is_alive()
+    with answering(state):
+        yield state

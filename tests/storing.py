@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from publishing import DEADLINE_S, Answer, _Server
+from publishing import DEADLINE_S, Answer, answering
 from qed.trees.values import Snapshot
 from qed.wire.batches import Batch, decode_batch
 
@@ -84,13 +84,5 @@ class Storing:
 def storing() -> Iterator[Storing]:
     """Serve an empty store for the length of the block."""
     state = Storing()
-    with _Server(state) as server:  # type: ignore[arg-type]
-        state.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join(DEADLINE_S)
-            assert not thread.is_alive()
+    with answering(state):
+        yield state
