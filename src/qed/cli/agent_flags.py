@@ -195,7 +195,7 @@ def read_flags(flags: dict[str, Any], role: str) -> AgentFlags:
         stores=_find_stores(flags, role, remarks),
         notifiers=tuple(dict.fromkeys(flags["notifier_endpoint"])),
         key=key,
-        state_path=flags["state_path"] or paths.data_home() / "agents" / role,
+        state_path=flags["state_path"] or paths.default_state_path(role),
         metrics_addr=flags["metrics_addr"] or METRICS[role],
         node_name=flags["node_name"] or role,
         timeout_s=flags["qed_timeout"],

@@ -86,7 +86,7 @@ def _pin_path(place: str, said: Path | None) -> Path | None:
     """Return the pin of a log: the one said, or that of the address; a directory has none."""
     if said is not None or not place.startswith(("http://", "https://")):
         return said
-    return paths.data_home() / "pins" / pins.pin_name(place)
+    return paths.default_pin_path(place)
 
 
 def _open_trusted(source: Source, path: Path | None, key_text: str | None) -> Trusted:

@@ -36,3 +36,13 @@ def evidence_directory() -> Path:
 def default_dev_path() -> Path:
     """Return the directory of `qed dev` without `--path`."""
     return data_home() / "dev"
+
+
+def default_store_path() -> Path:
+    """Return the database of `qed store start` without `--db-path`."""
+    return data_home() / "store"
+
+
+def default_state_path(role: str) -> Path:
+    """Return the directory of an agent without `--state-path`."""
+    return data_home() / "agents" / role

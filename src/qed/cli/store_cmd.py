@@ -69,10 +69,6 @@ def _db_path_flag() -> Callable[[Any], Any]:
     )
 
 
-def _default_path() -> Path:
-    return paths.data_home() / "store"
-
-
 @store.command("start", cls=Command, service=True, help=_START_HELP)
 @flag("--http-addr", type=values.ADDRESS, default="127.0.0.1:8888", help="The store's port.")
 @flag("--metrics-addr", type=values.ADDRESS, default="127.0.0.1:8889", help="Metrics port.")
@@ -123,7 +119,7 @@ def start(ctx: click.Context, /, **flags: Any) -> None:
         from qed.snapshot_store.config import StoreConfig  # noqa: PLC0415
         from qed.snapshot_store.start import serve  # noqa: PLC0415
     config = StoreConfig(
-        db_path=flags["db_path"] or _default_path(),
+        db_path=flags["db_path"] or paths.default_store_path(),
         http_addr=flags["http_addr"],
         metrics_addr=flags["metrics_addr"],
         key=None if flags["key"] is None else read_key(flags["key"]),
@@ -192,7 +188,7 @@ def alerts(
 def _one_path(ctx: click.Context, path: Path | None, db_path: Path | None) -> Path:
     if path is not None and db_path is not None and path != db_path:
         raise click.UsageError("say the path once: as an argument or with --db-path", ctx)
-    return path or db_path or _default_path()
+    return path or db_path or paths.default_store_path()
 
 
 def _say_nothing(text: str) -> None:

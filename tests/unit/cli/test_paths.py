@@ -12,6 +12,8 @@ def test_the_data_home_is_xdgs(monkeypatch, tmp_path):
 
     assert paths.default_db_path() == tmp_path / "qed" / "db"
     assert paths.default_dev_path() == tmp_path / "qed" / "dev"
+    assert paths.default_store_path() == tmp_path / "qed" / "store"
+    assert paths.default_state_path("monitor") == tmp_path / "qed" / "agents" / "monitor"
     assert paths.evidence_directory() == tmp_path / "qed" / "evidence"
     pin = paths.default_pin_path("http://127.0.0.1:8800")
     assert pin == tmp_path / "qed" / "pins" / "127.0.0.1_8800.json"
