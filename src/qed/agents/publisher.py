@@ -77,8 +77,8 @@ class FeedWork:
         source = self._sources[self._turn % len(self._sources)]
         try:
             news = self._read(source, 0 if once or self._head.newest is None else WAIT_S)
-        except UnavailableError:
-            self._turn += 1
+        except QedError:
+            self._turn += 1  # one that lies holds up the others no more than one that is down
             raise
         finally:
             if once:

@@ -458,6 +458,17 @@ def test_the_next_server_is_asked_when_one_is_down(agent, log):
         assert store.snapshots == log.snapshots
 
 
+def test_the_next_server_is_asked_when_one_lies(agent, log):
+    lies = {"/checkpoint": lambda _: b"lie"}
+    with serving(log, lies=lies) as liar, serving(log) as server, storing() as store:
+        made = Publisher(agent, log, [liar, server], [store])
+        with pytest.raises(VerificationError):
+            made.feed.step()
+        made.fill(1000)
+        assert store.snapshots == log.snapshots
+    assert agent.told == [("signature", liar.url)]
+
+
 def test_one_round_ends_by_itself(tmp_path, log):
     with (
         serving(log) as server,
