@@ -1,12 +1,13 @@
 """A tamper-evident log: add events, prove that they are in it and that nothing before them changed.
 
 Reading order: `trees/` (the mathematics; `trees/verify.py` alone is what a verifier needs),
-`engine/` (the log), `backup/`, then the programs `server/`, `client/` and `cli/`.
-ARCHITECTURE.md draws the rooms.
+`signing/` (what is signed), `engine/` (the log), `backup/`, `client/` (what is believed, and why),
+then the programs `server/`, `snapshot_store/`, `agents/` and `cli/`. ARCHITECTURE.md draws the
+rooms.
 
 What a program that uses a log needs is offered here and loaded when it is first asked for:
-`Client` and `AsyncClient`, their `ClientConfig`, the `verify_` functions, and the values and errors
-that they speak in. docs/sdk.md is the guide.
+`Client` and `AsyncClient`, their `ClientConfig`, the `verify_` functions, keys and policies to
+verify by, and the values and errors that they speak in. docs/sdk.md is the guide.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def test_without_flags_there_are_defaults(run, started, flags, tmp_path, role):
 def test_every_flag_that_changes_something_reaches_the_agent(run, started, flags):
     key = format_verifier_key(PublishedLog().key)
     words = "--metrics-addr a:1 --node-name b --store-endpoint http://c --store-endpoint http://d"
-    words += " --notifier-endpoint http://e/alert,http://f --notifier-endpoint stdout"
+    words += " --notifier-endpoint http://e/alert,http://f/ --notifier-endpoint stdout"
     words += f" --key {key} --state-path /g --interval 2s --max-lag 3 --max-lag-age 4s --once"
     words += " --qed-endpoints http://h,http://i --qed-insecure --qed-timeout 5s"
     words += " --qed-dial-timeout 6s"
