@@ -20,7 +20,7 @@ from qed import durable
 from qed.agents.alerts import KINDS, Alert
 from qed.agents.backoff import BackOff
 from qed.agents.positions import PositionFile
-from qed.errors import NotFoundError, QedError, RequestError
+from qed.errors import NotFoundError, QedError, RequestError, UnavailableError
 
 FORMAT = "qed/alert/v1"
 HOURLY = 60
@@ -157,7 +157,11 @@ class Outbox:
         now_s = self._clock()
         self._sent_s = [*self._sent_s, now_s][-HOURLY:]
         self._sent_file.write({"Sent": " ".join(f"{sent_s:.3f}" for sent_s in self._sent_s)})
-        self.notifier.deliver(alert, told_s)
+        try:
+            self.notifier.deliver(alert, told_s)
+        except UnavailableError:
+            self._sent_s = self._sent_s[:-1]  # nobody was told, so it is none of the hour's
+            raise
         # Stop here: it is delivered again after the next start.
         durable.remove_file(path)
         self._forget(name)

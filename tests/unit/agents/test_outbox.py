@@ -144,6 +144,15 @@ def test_no_more_than_sixty_an_hour_also_over_a_restart(tmp_path, listener):
     assert len(listener.heard) == HOURLY + 21
 
 
+def test_what_was_tried_in_vain_is_none_of_the_sixty_an_hour(outbox, listener):
+    outbox.put(LAG, NOW_S)
+    listener.errors = [UnreachableError("refused")] * (HOURLY + 5)
+    for _ in range(HOURLY + 5):
+        assert outbox.deliver_pending() <= 8.0
+    assert outbox.deliver_pending() is None
+    assert listener.kinds == ["lag"]
+
+
 def test_a_damaged_file_is_put_aside_and_said(tmp_path, outbox, listener):
     outbox.put(LAG, NOW_S)
     outbox.put(Alert("silence", "a", "text"), NOW_S)
