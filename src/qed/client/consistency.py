@@ -22,12 +22,12 @@ from qed.errors import MalformedError, VerificationError
 from qed.signing.checkpoint import Checkpoint
 from qed.signing.policy import Policy
 from qed.trees.verify_log import verify_consistency
+from qed.wire.bounds import BOUNDS
 from qed.wire.fields import read_exact, read_object, read_text
 from qed.wire.json_text import parse_answer
 
 FORMAT: Final = "qed/consistency/v1"
 MAX_CONSISTENCY_BYTES: Final = 4 * 2**20  # two notes of 1 MiB, with escapes
-MAX_PROOF_HASHES: Final = 128
 
 _START = b'{"Format":"qed/consistency/'
 
@@ -110,5 +110,5 @@ def _decode(data: bytes) -> Consistency:
     return Consistency(
         older=read_text_as_bytes(fields["Older"], "Older"),
         newer=read_text_as_bytes(fields["Newer"], "Newer"),
-        proof=read_hashes(fields["Proof"], "Proof", MAX_PROOF_HASHES),
+        proof=read_hashes(fields["Proof"], "Proof", BOUNDS.file_proof),
     )

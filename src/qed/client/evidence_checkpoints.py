@@ -22,9 +22,8 @@ from qed.errors import VerificationError
 from qed.signing.checkpoint import read_checkpoint
 from qed.signing.note import VerifierKey
 from qed.trees.verify_log import verify_consistency
+from qed.wire.bounds import BOUNDS
 from qed.wire.fields import format_base64, read_bytes, read_digest
-
-MAX_PROOF_HASHES = 128  # a consistency proof has at most twice the bits of a size
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Equivocation(Evidence):
             older=read_text_as_bytes(fields["Older"], "Older"),
             newer=read_text_as_bytes(fields["Newer"], "Newer"),
             root=None if root is None else read_digest(root, "Root"),
-            consistency=read_hashes(fields["Consistency"], "Consistency", MAX_PROOF_HASHES),
+            consistency=read_hashes(fields["Consistency"], "Consistency", BOUNDS.file_proof),
         )
 
     def judge(self, key: VerifierKey) -> Finding:

@@ -31,9 +31,9 @@ from qed.trees.kernel import History, Hyper, extend_history, extend_snapshots, h
 from qed.trees.snapshot_log import root as snapshot_root
 from qed.trees.values import DIGEST_BYTES, split_digests
 from qed.trees.verify_log import verify_consistency
+from qed.wire.bounds import BOUNDS
 from qed.wire.fields import format_base64, read_bytes
 
-MAX_PROOF_HASHES: Final = 128
 _RECORD: Final = struct.Struct(">Q32s")  # a version and a digest
 _GROUPS_AT_ONCE: Final = 4096  # replayed between two comparisons
 
@@ -91,7 +91,7 @@ class Replay(Evidence):
             digests=digests,
             ends=_read_ends(fields["Ends"], size),
             history=_read_history(fields["History"], size),
-            consistency=read_hashes(fields["Consistency"], "Consistency", MAX_PROOF_HASHES),
+            consistency=read_hashes(fields["Consistency"], "Consistency", BOUNDS.file_proof),
         )
 
     def judge(self, key: VerifierKey) -> Finding:

@@ -48,6 +48,9 @@ class Bounds:
     log_path: int = 65
     """Hashes of a proof of consistency; two sizes of 63 bits need no more than 64."""
 
+    file_proof: int = 128
+    """Hashes of the same in a consistency file or in evidence, whose format allows so many."""
+
 
 BOUNDS = Bounds()
 MAX_U64 = 2**64 - 1
