@@ -3,7 +3,7 @@
 - **Monitor** and **auditor**, which have seen more of it, say `rollback` within 10 s and 5 s. The
   evidence is the two signed checkpoints; their order in time is its author's word.
 - A monitor that has never seen the newer one there says `lag`, since the server has it, once that
-  lasts for `--max-lag-age` (here 3 s), two intervals and 4 s later at most.
+  lasts for `--max-lag-age` (here 2 s), two intervals and 4 s later at most.
 - A client whose pin has seen more takes none of it: it says that what it wants is not published
   there (25), and never that it is false. One that has seen nothing gets old snapshots, which are
   true, and the same answer for all that is newer.
@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 
 from attacks.proxy import proxy
-from attacks.scene import INTERVAL_S, Scene, numbered, scene
+from attacks.scene import Scene, numbered, scene
 from process import Qed
 
 OLD, NEW = 4, 9
-MAX_LAG_AGE_S = 3
+INTERVAL_S = 1
+MAX_LAG_AGE_S = 2
 WITHIN_S = MAX_LAG_AGE_S + 2 * INTERVAL_S + 4.0
 
 
@@ -35,7 +36,7 @@ def expect_order_unsigned(stage: Scene, evidence: Path) -> None:
 
 @pytest.mark.slow
 def test_who_has_seen_more_says_that_it_went_back(qed: Qed, tmp_path: Path) -> None:
-    with scene(qed, tmp_path) as stage:
+    with scene(qed, tmp_path, interval_s=INTERVAL_S) as stage:
         stage.whole.start_server().start_store()
         with proxy(stage.whole.real_store_url) as store:
             stage.whole.start_agent("publisher")
@@ -64,7 +65,7 @@ def test_who_has_seen_more_says_that_it_went_back(qed: Qed, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_who_has_not_seen_more_compares_with_the_server(qed: Qed, tmp_path: Path) -> None:
-    with scene(qed, tmp_path) as stage:
+    with scene(qed, tmp_path, interval_s=INTERVAL_S) as stage:
         stage.whole.start_server().start_store()
         with proxy(stage.whole.real_store_url) as store:
             stage.whole.start_agent("publisher")
