@@ -30,7 +30,7 @@ from qed.agents.backoff import LONGEST_S, BackOff
 from qed.agents.metrics import AgentMetrics, Progress
 from qed.agents.outbox import CLOSE_S, Notifier, Outbox
 from qed.agents.positions import PositionFile, safe_name
-from qed.errors import FatalError, LockedError, QedError
+from qed.errors import FatalError, LockedError, QedError, StoppingError
 from qed.web.addresses import Address, bind, bound_address, parse_address
 from qed.web.application import Application
 from qed.web.limits import WebLimits
@@ -124,7 +124,7 @@ def run_agent(  # noqa: PLR0913 - the last two are for those who test
 
     Raises what keeps it from starting (an address in use, `LockedError` when another agent has the
     directory, what `build` raises), the `FatalError` or the bug that stopped it, and with
-    `config.once` the gravest error of a step.
+    `config.once` the gravest error of a step, or `StoppingError` for a round that was cut short.
     """
     stop = stop or Stop()
     with stop.on_signals(), contextlib.ExitStack() as stack:
@@ -254,6 +254,8 @@ class _Crew:
             if rest_s is None:
                 return
             halt.wait(rest_s)
+        if once:
+            raise StoppingError("stopped before the round was over: nothing is said of the rest")
 
 
 def _say_failed(work: str, error: QedError, failures: int, rest_s: float) -> None:

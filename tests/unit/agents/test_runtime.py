@@ -15,6 +15,7 @@ from qed.errors import (
     DamagedError,
     LockedError,
     MalformedError,
+    StoppingError,
     UnreachableError,
     VerificationError,
 )
@@ -137,6 +138,12 @@ def test_in_one_round_a_failure_does_not_end_the_others(tmp_path):
     with pytest.raises(ConflictError):
         run_agent(AgentConfig("monitor", tmp_path / "state", once=True), build)
     assert works[1].made == 3
+
+
+def test_a_round_that_was_cut_short_does_not_pass_for_one_that_found_nothing(tmp_path):
+    stop = Stop()
+    with pytest.raises(StoppingError, match="before the round was over"):
+        run_steps(tmp_path, lambda: stop.request() or 60, once=True, stop=stop)
 
 
 def test_a_stop_lets_the_step_in_hand_finish_and_begins_no_other(tmp_path):
