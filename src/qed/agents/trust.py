@@ -16,8 +16,7 @@ from pathlib import Path
 from qed.client import pins
 from qed.client.feed import Source
 from qed.client.trusted import Trusted
-from qed.errors import MalformedError, VerificationError
-from qed.signing.note import VerifierKey, format_verifier_key, parse_verifier_key
+from qed.signing.note import VerifierKey, format_verifier_key
 
 WRITE_EVERY_S = 1.0
 
@@ -45,12 +44,7 @@ class Trust:
         self._lock = threading.Lock()  # guards all below, and the file
         self._written_s = clock() - WRITE_EVERY_S
         self._unwritten = False  # whether something newer than the file is trusted
-        self._trusted: Trusted | None = None if key is None else Trusted(key)
-        pin = pins.read_pin(path)
-        if pin is not None:
-            if key is not None:
-                pins.check_key(path, pin, key)
-            self._trusted = pins.open_trusted(path, pin)
+        self._trusted = pins.read_trusted(path, key)
 
     def open(self, source: Source) -> Trusted:
         """Return the newest that is trusted, for the caller alone; the first call may pin the key.
@@ -61,11 +55,14 @@ class Trust:
         """
         with self._lock:
             if self._trusted is None:
-                self._trusted = Trusted(_ask_key(source))
-                pins.keep_pin(self._path, self._trusted)
-                self._announce(
-                    f"trusting {source.name} on first use: its key"
-                    f" {format_verifier_key(self._trusted.key)} is pinned in {self._path}"
+                self._trusted = pins.open_first(
+                    self._path,
+                    None,
+                    lambda: pins.ask_key(source),
+                    lambda key: self._announce(
+                        f"trusting {source.name} on first use: its key"
+                        f" {format_verifier_key(key)} is pinned in {self._path}"
+                    ),
                 )
             return Trusted(self._trusted.key, self._trusted.note or None)
 
@@ -95,18 +92,3 @@ class Trust:
         assert self._trusted is not None  # noqa: S101 - something unwritten is trusted
         pins.keep_pin(self._path, self._trusted)
         self._unwritten, self._written_s = False, self._clock()
-
-
-def _ask_key(source: Source) -> VerifierKey:
-    """Return the key that a server says is its log's."""
-    said = source.info().get("verifier_key")
-    try:
-        if not isinstance(said, str):
-            raise MalformedError("it says no verifier_key")  # noqa: TRY301 (the same answer)
-        return parse_verifier_key(said)
-    except MalformedError as error:
-        raise VerificationError(
-            f"{source.name}/info names no key to trust: {error.message}",
-            step="key",
-            hint="is this a log server? Give its key with --key",
-        ) from error

@@ -26,7 +26,7 @@ from qed.errors import (
     NotPublishedError,
     UnavailableError,
 )
-from qed.signing.note import format_verifier_key
+from qed.signing.note import VerifierKey, format_verifier_key
 
 if TYPE_CHECKING:  # agents are not part of a plain install
     from qed.agents.replay import Replayer
@@ -46,6 +46,7 @@ a copy of the tiles. A contradiction leaves a file of evidence, which `qed verif
 
 _WAIT_S = 30.0  # for news, in one request
 _REST_S = 2.0  # where nobody answers
+_SCHEMES = ("http://", "https://")
 _PLACE = "a server or a store (http://...), or a directory of tiles"
 
 
@@ -84,39 +85,29 @@ def audit(ctx: click.Context, /, place: str, state_path: Path | None, **flags: A
 
 def _pin_path(place: str, said: Path | None) -> Path | None:
     """Return the pin of a log: the one said, or that of the address; a directory has none."""
-    if said is not None or not place.startswith(("http://", "https://")):
+    if said is not None or not place.startswith(_SCHEMES):
         return said
     return paths.default_pin_path(place)
 
 
 def _open_trusted(source: Source, path: Path | None, key_text: str | None) -> Trusted:
     """Return what is trusted: by the pin, by `--key`, or the key that the server says, once."""
-    key = None if key_text is None else pins.read_key(key_text)
-    pin = None if path is None else pins.read_pin(path)
-    if path is not None and pin is not None:
-        if key is not None:
-            pins.check_key(path, pin, key)
-        return pins.open_trusted(path, pin)
-    if key is None:
-        key = pins.read_key(_ask_key(source))
+
+    def ask() -> VerifierKey:
+        if not source.name.startswith(_SCHEMES):
+            raise MalformedError(
+                f"{source.name} does not say which key the log has",
+                hint="give it with --key: the server prints it at its start",
+            )
+        return pins.ask_key(source)
+
+    def announce(key: VerifierKey) -> None:
         output.remark(f"trusting {format_verifier_key(key)} on first use")
         if path is not None:
             output.remark(f"it is pinned in {path}; compare it with what others have pinned")
-    return Trusted(key)
 
-
-def _ask_key(source: Source) -> str:
-    """Return the key that a server says is its log's; a mirror or a store says none."""
-    try:
-        said = source.info().get("verifier_key")
-    except NotFoundError:
-        said = None
-    if not isinstance(said, str):
-        raise MalformedError(
-            f"{source.name} does not say which key the log has",
-            hint="give it with --key: the server prints it at its start",
-        )
-    return said
+    key = None if key_text is None else pins.read_key(key_text)
+    return pins.open_first(path, key, ask, announce)
 
 
 def _checkpoints(source: Source, trusted: Trusted, *, follow: bool) -> Iterator[None]:
@@ -136,7 +127,7 @@ def _checkpoints(source: Source, trusted: Trusted, *, follow: bool) -> Iterator[
             time.sleep(_REST_S)
         if trusted.size > before:
             yield
-        elif not source.name.startswith("http"):
+        elif not source.name.startswith(_SCHEMES):
             time.sleep(_REST_S)  # a directory does not wait for news
 
 

@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qed import durable
-from qed.client.config import ClientConfig
 from qed.client.feed import open_source
-from qed.client.sync_client import Client
+from qed.client.pins import ask_key
 from qed.errors import QedError, UnavailableError
-from qed.signing.note import VerifierKey, format_verifier_key, parse_verifier_key
+from qed.signing.note import VerifierKey, format_verifier_key
 
 STORE = "store"
 AGENTS = ("publisher", "auditor", "monitor")
@@ -93,7 +92,9 @@ class Companions:
     def _run(self) -> None:
         children: list[_Child] = []
         try:
-            key = _verifier_key(self.setting.data)
+            # The server is this very process: its word is enough.
+            with open_source(self.setting.data) as source:
+                key = ask_key(source)
             text = format_verifier_key(key)
             # For `--key` of whoever checks offline.
             durable.write_file(self.setting.directory / KEY_NAME, text.encode() + b"\n")
@@ -198,12 +199,6 @@ def agent_words(setting: Setting, key: VerifierKey, name: str) -> list[str]:
 def _home(setting: Setting, key: VerifierKey) -> Path:
     """Return the directory of what runs beside one log under one key."""
     return setting.directory / "logs" / f"{_UNSAFE.sub('_', key.name)}-{key.key_id.hex()}"
-
-
-def _verifier_key(data: str) -> VerifierKey:
-    """Ask the server, which is this very process, for the key that it signs with."""
-    with Client(ClientConfig(endpoints=[data])) as client:
-        return parse_verifier_key(str(client.info()["verifier_key"]))
 
 
 def _end(child: _Child) -> None:

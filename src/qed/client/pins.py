@@ -14,10 +14,10 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import urlsplit
 
 from qed import durable
@@ -29,6 +29,9 @@ from qed.trees.tiles import Node
 from qed.wire.fields import read_exact, read_text
 from qed.wire.json_text import format_text, parse_answer
 
+if TYPE_CHECKING:
+    from qed.client.feed import Source
+
 FORMAT: Final = "qed/pin/v1"
 MAX_PIN_BYTES: Final = 1024 * 1024
 MAX_KEY_BYTES: Final = 16 * 1024
@@ -38,6 +41,10 @@ _LOCK_WAIT_S = 5.0  # whoever holds the lock writes one small file
 _LOCK_PAUSE_S = 0.01
 _PORTS = {"http": 80, "https": 443}
 _KEY_HINT = "give the verifier key that the server printed at its start, or a file that holds it"
+_ASK_HINT = (
+    "is this a log server? Give the log's key, which the server prints at its start: --key, or key="
+    " of ClientConfig"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,31 @@ def _parse_log_key(text: str) -> VerifierKey:
     if key.algorithm != ED25519:
         raise MalformedError(f"the key of {key.name} is a cosigner's: it speaks for no log")
     return key
+
+
+def ask_key(source: Source) -> VerifierKey:
+    """Return the key that a server says is its log's, which nothing but its word shows.
+
+    Raises:
+        VerificationError: it says none, or what is no log's verifier key; `step` is "key".
+        UnavailableError: it does not answer.
+    """
+    try:
+        said = source.info().get("verifier_key")
+    except NotFoundError:
+        said = None
+    if not isinstance(said, str):
+        raise VerificationError(
+            f"{source.name} does not say which key the log has", step="key", hint=_ASK_HINT
+        )
+    try:
+        return _parse_log_key(said)
+    except MalformedError as error:
+        raise VerificationError(
+            f"{source.name} says what is no verifier key of a log: {error.message}",
+            step="key",
+            hint=_ASK_HINT,
+        ) from error
 
 
 def pin_name(endpoint: str) -> str:
@@ -131,6 +163,50 @@ def open_trusted(path: Path, pin: Pin) -> Trusted:
             f"{path} is no pin: its key did not sign its checkpoint ({error.message})",
             hint="bring it back from a copy, or move it away to begin anew",
         ) from error
+
+
+def read_trusted(path: Path | None, key: VerifierKey | None) -> Trusted | None:
+    """Return what is trusted by the pin of a path, else by a key that is given; None without both.
+
+    Raises:
+        MalformedError: the pin cannot be read.
+        VerificationError: it is of another key than the one given.
+    """
+    pin = None if path is None else read_pin(path)
+    if path is None or pin is None:
+        return None if key is None else Trusted(key)
+    if key is not None:
+        check_key(path, pin, key)
+    return open_trusted(path, pin)
+
+
+def open_first(
+    path: Path | None,
+    key: VerifierKey | None,
+    ask: Callable[[], VerifierKey],
+    announce: Callable[[VerifierKey], None],
+) -> Trusted:
+    """Return what is trusted by pin or key, else by the key that is asked for: on first use.
+
+    Args:
+        path: of the pin; without one nothing is read or written.
+        key: the one given, which must be the pin's. It is not written here: it may be mistyped.
+        ask: returns the key that a server says, as `ask_key` does.
+        announce: says to a person that this key is trusted on first use, and where it is pinned.
+
+    Raises:
+        LockedError, StorageError: the pin cannot be written.
+        QedError: as `read_trusted`, or whatever `ask` raises.
+    """
+    known = read_trusted(path, key)
+    if known is not None:
+        return known
+    trusted = Trusted(ask())
+    if path is not None:
+        # Stop here: the key is not pinned yet, and the next call trusts the server once more.
+        keep_pin(path, trusted)
+    announce(trusted.key)
+    return trusted
 
 
 def check_key(path: Path, pin: Pin, key: VerifierKey) -> None:

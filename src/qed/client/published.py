@@ -22,7 +22,6 @@ from qed.client.feed import Source, open_source
 from qed.client.trusted import Trusted
 from qed.errors import (
     ContradictionError,
-    MalformedError,
     NotFoundError,
     NotPublishedError,
     UnavailableError,
@@ -30,7 +29,7 @@ from qed.errors import (
     VerificationError,
 )
 from qed.signing.checkpoint import Checkpoint
-from qed.signing.note import VerifierKey, format_verifier_key, parse_verifier_key
+from qed.signing.note import VerifierKey, format_verifier_key
 from qed.trees.snapshot_log import TILE_HASHES
 from qed.trees.tiles import ENTRIES, prove_consistency, tile_width
 from qed.trees.values import Snapshot
@@ -162,23 +161,18 @@ class Published:
     def _open_trusted(self) -> Trusted:
         path = Path(self._config.pin) if self._config.pin else None
         key = pins.read_key(self._config.key) if self._config.key else None
-        pin = None if path is None else pins.read_pin(path)
-        if path is not None and pin is not None:
-            if key is not None:
-                pins.check_key(path, pin, key)
-            return pins.open_trusted(path, pin)
-        if key is None:
-            key = self._ask_key()
-            kept = "for this client's life only" if path is None else f"in {path}"
+
+        def announce(shown: VerifierKey) -> None:
             _LOG.warning(
                 "trusting on first use: the key of the log is taken to be %s, as its server says;"
                 " it is pinned %s. Compare it with what whoever runs the log tells you",
-                format_verifier_key(key),
-                kept,
+                format_verifier_key(shown),
+                "for this client's life only" if path is None else f"in {path}",
             )
-        trusted = Trusted(key)
-        if path is not None:
-            # Stop here: the key is not pinned yet, and the next call trusts the server once more.
+
+        trusted = pins.open_first(path, key, self._ask_key, announce)
+        if path is not None and key is not None and not trusted.note:
+            # A key that is given counts from now on, also where nothing is published yet.
             pins.keep_pin(path, trusted)
         return trusted
 
@@ -193,18 +187,7 @@ class Published:
 
     def _ask_key_of(self, endpoint: str) -> VerifierKey:
         with self._open_source(endpoint) as server:
-            text = server.info().get("verifier_key")
-        if not isinstance(text, str):
-            raise NotFoundError(
-                f"{endpoint} shows no verifier key",
-                hint="give the key of the log: --key, or key= of ClientConfig",
-            )
-        try:
-            return parse_verifier_key(text)
-        except MalformedError as error:
-            raise VerificationError(
-                f"{endpoint} shows what is no verifier key", step="key"
-            ) from error
+            return pins.ask_key(server)
 
     def _cover(self, source: Source, trusted: Trusted, size: int) -> None:
         """Trust a checkpoint of at least this size, and remember it."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qed.client.feed import open_source
+from qed.client.pins import ask_key
 from qed.database import holds_engine_files
 from qed.errors import (
     ConflictError,
@@ -18,7 +19,7 @@ from qed.errors import (
     StoppingError,
     UnavailableError,
 )
-from qed.signing.note import VerifierKey, format_verifier_key, parse_verifier_key
+from qed.signing.note import VerifierKey, format_verifier_key
 from qed.snapshot_store.app import StorePort
 from qed.snapshot_store.config import StoreConfig
 from qed.snapshot_store.metrics import Metrics
@@ -183,10 +184,4 @@ def _ask_servers(config: StoreConfig, announce: Announce) -> VerifierKey:
 
 def _ask_server(endpoint: str, config: StoreConfig) -> VerifierKey:
     with open_source(endpoint, insecure=config.insecure) as source:
-        said = source.info().get("verifier_key")
-    if not isinstance(said, str):
-        raise NotFoundError(
-            f"{endpoint} says no verifier key: it signs nothing",
-            hint="start a server that does, or say the key with --key",
-        )
-    return parse_verifier_key(said)
+        return ask_key(source)

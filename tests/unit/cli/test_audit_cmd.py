@@ -120,6 +120,15 @@ def test_a_server_is_trusted_on_first_use_and_pinned(run, log, vkey, tmp_path):
         assert (again.code, again.err) == (0, "")
 
 
+def test_a_server_that_says_no_key_of_a_log_is_not_trusted(run, log, vkey, tmp_path):
+    (tmp_path / "key").write_text(vkey)
+    with serving(log) as server:
+        for said in ({}, {"verifier_key": "nonsense"}, {"verifier_key": str(tmp_path / "key")}):
+            server.info = said
+            assert run("audit", "--replay", server.url).code == 30
+    assert not (tmp_path / "data").exists()
+
+
 def test_another_key_than_the_pinned_one_is_refused(run, log, vkey, tmp_path):
     other = PublishedLog(seed=2)
     other.fill(300)

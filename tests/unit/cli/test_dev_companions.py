@@ -65,7 +65,7 @@ def test_a_server_that_does_not_answer_is_told(setting: Setting) -> None:
 def test_a_store_that_cannot_start_is_told_in_its_own_words(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dev_companions, "_verifier_key", lambda _data: KEY)
+    monkeypatch.setattr(dev_companions, "ask_key", lambda _source: KEY)
     monkeypatch.setattr(
         dev_companions, "store_words", lambda *_: ["store", "start", "--http-addr", "nonsense"]
     )

@@ -5,19 +5,23 @@ import threading
 
 import pytest
 
-from publishing import PublishedLog
+from publishing import PublishedLog, serving
 from qed import durable, errors
 from qed.client.evidence import verify_evidence
+from qed.client.feed import open_source
 from qed.client.pins import (
     Pin,
+    ask_key,
     check_key,
     format_pin,
     keep_pin,
+    open_first,
     open_trusted,
     parse_pin,
     pin_name,
     read_key,
     read_pin,
+    read_trusted,
 )
 from qed.client.trusted import Trusted
 from qed.signing.note import VerifierKey, format_verifier_key
@@ -191,3 +195,104 @@ def test_what_is_no_key_is_refused(log, tmp_path):
 )
 def test_each_endpoint_has_a_pin_of_its_own(endpoint, name):
     assert pin_name(endpoint) == name
+
+
+# The first use
+
+
+def never(*_):
+    pytest.fail("nobody was to be asked or told")
+
+
+def test_a_server_is_asked_for_its_key(log):
+    said = {"verifier_key": format_verifier_key(log.key)}
+    with serving(log, info=said) as server, open_source(server.url) as source:
+        assert ask_key(source) == log.key
+        assert server.asked == ["GET /info"]
+
+
+@pytest.mark.parametrize("said", [None, 7, "", "nonsense", "a+b+c", "cosigner", "id", "file"])
+def test_a_server_that_says_no_key_of_a_log_claims_what_is_false(log, tmp_path, said):
+    true = format_verifier_key(log.key)
+    (tmp_path / "key").write_text(true)
+    lies = {
+        "cosigner": format_verifier_key(VerifierKey("witness", 0x04, log.key.public)),
+        "id": true.replace("qed-test", "other"),
+        "file": str(tmp_path / "key"),
+    }
+    info = {} if said is None else {"verifier_key": lies.get(said, said)}
+    with serving(log, info=info) as server, open_source(server.url) as source:
+        with pytest.raises(errors.VerificationError) as caught:
+            ask_key(source)
+        assert server.url in caught.value.message
+    assert caught.value.step == "key"
+    assert "--key" in caught.value.hint
+
+
+def test_what_is_no_log_server_says_no_key(log, tmp_path):
+    mirror = log.write_mirror(tmp_path / "mirror")
+    with open_source(str(mirror)) as source, pytest.raises(errors.VerificationError):
+        ask_key(source)
+    with serving(log) as server, open_source(server.url) as source:
+        server.lies["/info"] = lambda _said: (404, b"404 page not found\n")
+        with pytest.raises(errors.VerificationError):
+            ask_key(source)
+        server.lies["/info"] = lambda _said: b"<html>"
+        with pytest.raises(errors.VerificationError):
+            ask_key(source)
+
+
+def test_nobody_there_says_nothing_false():
+    with open_source("http://127.0.0.1:1") as source, pytest.raises(errors.UnreachableError):
+        ask_key(source)
+
+
+def test_the_key_that_is_asked_for_is_pinned_and_then_said(log, tmp_path):
+    path, said = tmp_path / "pins" / "pin.json", []
+
+    trusted = open_first(
+        path, None, lambda: log.key, lambda key: said.append((key, read_pin(path)))
+    )
+
+    assert (trusted.key, trusted.size) == (log.key, 0)
+    assert said == [(log.key, Pin(log.key))]
+    assert open_first(path, None, never, never).key == log.key
+
+
+def test_without_a_path_the_key_that_is_asked_for_is_only_said(log):
+    said = []
+
+    assert open_first(None, None, lambda: log.key, said.append).key == log.key
+    assert said == [log.key]
+
+
+def test_pin_and_key_come_before_asking(log, tmp_path):
+    path, other = tmp_path / "pin.json", PublishedLog(seed=2)
+
+    assert open_first(path, log.key, never, never).key == log.key
+    assert not path.exists()
+    assert open_first(None, log.key, never, never).key == log.key
+    path.write_bytes(format_pin(Pin(log.key, log.note)))
+    for key in (None, log.key):
+        assert open_first(path, key, never, never).note == log.note
+    with pytest.raises(errors.VerificationError, match="pins the key"):
+        open_first(path, other.key, never, never)
+    path.write_bytes(b"{}")
+    with pytest.raises(errors.MalformedError, match="is no pin"):
+        open_first(path, log.key, never, never)
+
+
+def test_without_pin_and_key_nothing_is_trusted(tmp_path):
+    assert read_trusted(None, None) is None
+    assert read_trusted(tmp_path / "pin.json", None) is None
+
+
+def test_who_says_no_key_pins_nothing(tmp_path):
+    path = tmp_path / "pin.json"
+
+    def ask():
+        raise errors.VerificationError("none")
+
+    with pytest.raises(errors.VerificationError):
+        open_first(path, None, ask, never)
+    assert not path.exists()

@@ -323,13 +323,24 @@ def test_the_pin_grows_with_what_is_seen(server, log, tmp_path):
 def test_a_server_that_shows_no_key_is_said(server):
     published = Published(config_of(server, key=""))
     del server.info["verifier_key"]
-    with pytest.raises(errors.NotFoundError) as caught:
+    with pytest.raises(errors.VerificationError) as caught:
         published.snapshot(0)
     assert "--key" in caught.value.hint
+    assert "key= of ClientConfig" in caught.value.hint
     server.info["verifier_key"] = "nonsense"
     with pytest.raises(errors.VerificationError, match="no verifier key"):
         published.snapshot(0)
     published.close()
+
+
+def test_a_key_that_is_given_is_pinned_before_anything_is_published(log, tmp_path):
+    pin = tmp_path / "pin.json"
+    with serving(PublishedLog()) as empty:
+        published = Published(config_of(empty, pin=str(pin), timeout_s=0.1))
+        with pytest.raises(errors.NotPublishedError):
+            published.snapshot(0)
+        published.close()
+    assert (read_pin(pin).key, read_pin(pin).note) == (log.key, b"")
 
 
 def test_the_first_endpoint_that_answers_is_asked_for_the_key(server, log):

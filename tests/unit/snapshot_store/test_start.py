@@ -12,9 +12,9 @@ from qed.errors import (
     ConflictError,
     LockedError,
     MalformedError,
-    NotFoundError,
     StorageError,
     UnreachableError,
+    VerificationError,
 )
 from qed.signing.note import format_verifier_key
 from qed.snapshot_store import start
@@ -138,7 +138,9 @@ def test_servers_must_say_one_key(tmp_path):
         error = refusal(config(tmp_path / "s", qed_endpoints=(one, two)), ConflictError)
     assert "different keys" in error.message
     with log_server({"origin": "x"}) as none:
-        refusal(config(tmp_path / "s", qed_endpoints=(none,)), NotFoundError)
+        refusal(config(tmp_path / "s", qed_endpoints=(none,)), VerificationError)
+    with log_server({"verifier_key": "nonsense"}) as liar:
+        refusal(config(tmp_path / "s", qed_endpoints=(liar,)), VerificationError)
 
 
 def test_a_server_that_is_not_there_yet_is_waited_for(tmp_path, monkeypatch):
