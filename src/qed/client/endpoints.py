@@ -108,7 +108,8 @@ def no_answer(step: Send, cause: Exception) -> Failure:
 def oversized(step: Send) -> Failure:
     """Return the outcome of an answer longer than its bound; the rest of it was not read."""
     where, bound = f"{step.request.method} {step.url}", step.request.max_answer_bytes
-    return Failure(MalformedError(f"{where} was answered with more than {bound} bytes"), sent=True)
+    sentence = f"{where} was answered with more than {bound} bytes"
+    return Failure(VerificationError(sentence, step="answer"), sent=True)
 
 
 def too_slow(step: Send) -> Failure:
@@ -191,7 +192,7 @@ class Endpoints:
                 return topology
             try:
                 target = leader_endpoint(endpoint, topology)
-            except MalformedError as error:
+            except VerificationError as error:
                 return Failure(error, sent=False)
         if self._config.enable_health_checks:
             check = build_health_check()
@@ -207,9 +208,15 @@ class Endpoints:
             try:
                 return call.read(outcome)
             except MalformedError as error:
-                where = f"{base_url}{call.request.path}"
-                hint = "is this the data port of a log server?"
-                return Failure(MalformedError(f"{where}: {error.message}", hint=hint), sent=False)
+                where = f"{call.request.method} {base_url}{call.request.path}"
+                return Failure(
+                    VerificationError(
+                        f"the answer to {where} does not parse: {error.message}",
+                        step="answer",
+                        hint="is this the data port of a log server?",
+                    ),
+                    sent=False,
+                )
         where = f"{call.request.method} {base_url}{call.request.path}"
         return Failure(_error_of(outcome, where), sent=False)
 
@@ -228,13 +235,19 @@ def leader_endpoint(endpoint: str, topology: Shards) -> str:
     """Return the address of the leader that a topology names.
 
     Raises:
-        MalformedError: it is not an address, or would turn `https` into `http`.
+        VerificationError: it is not an address, or would turn `https` into `http`.
     """
     address = topology.shards[topology.leader_id].http_addr
-    leader = parse_endpoint(f"{topology.uri_scheme}://{address}")
+    try:
+        leader = parse_endpoint(f"{topology.uri_scheme}://{address}")
+    except MalformedError as error:
+        raise VerificationError(
+            f"{endpoint} names no address of the leader: {error.message}", step="answer"
+        ) from error
     if endpoint.startswith("https://") and not leader.startswith("https://"):
-        raise MalformedError(
+        raise VerificationError(
             f"{endpoint} names {leader} as the leader, which would leave TLS",
+            step="answer",
             hint="switch topology discovery off to stay with the endpoint",
         )
     return leader

@@ -217,14 +217,30 @@ def test_a_query_is_repeated_whatever_became_of_it(outcome):
     assert result == {"node_id": "a"}
 
 
-@pytest.mark.parametrize(
-    "outcome", [Response(400), Response(412), Response(413), Response(301), "large"]
-)
+@pytest.mark.parametrize("outcome", [Response(400), Response(412), Response(413), Response(301)])
 def test_a_refusal_is_never_repeated(outcome):
     for call in (ADD, INFO):
         done, result = play(endpoints(max_retries=5).exchange(call), outcome)
         assert len(done) == 1
         assert isinstance(result, errors.RequestError)
+
+
+@pytest.mark.parametrize("call", [ADD, INFO])
+def test_an_answer_above_its_bound_is_a_false_claim_and_never_asked_for_again(call):
+    done, result = play(endpoints(max_retries=5).exchange(call), "large")
+
+    assert len(done) == 1
+    assert (type(result), result.step) == (errors.VerificationError, "answer")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"\xff"])
+def test_a_topology_that_does_not_parse_is_a_false_claim(body):
+    done, result = play(endpoints(max_retries=5, **FULL).exchange(ADD), Response(200, {}, body))
+
+    assert done == [f"GET {A}/info/shards"]
+    assert (type(result), result.step) == (errors.VerificationError, "answer")
+    assert f"GET {A}/info/shards does not parse" in result.message
+    assert "data port" in result.hint
 
 
 def test_retries_end():
@@ -349,7 +365,7 @@ def test_the_leader_is_where_scheme_and_address_say():
 
 
 def test_a_topology_cannot_lead_out_of_tls():
-    with pytest.raises(errors.MalformedError, match="leave TLS"):
+    with pytest.raises(errors.VerificationError, match="leave TLS"):
         leader_endpoint("https://a", TOPOLOGY)
 
 
@@ -360,7 +376,8 @@ def test_an_address_that_is_none_fails_the_endpoint(address):
     done, result = play(endpoints(**FULL).exchange(ADD), Response(200, {}, body))
 
     assert len(done) == 1
-    assert isinstance(result, errors.MalformedError)
+    assert isinstance(result, errors.VerificationError)
+    assert "names no address of the leader" in result.message
 
 
 def test_outcomes_say_what_happened_where():
