@@ -155,6 +155,7 @@ def _run(ctx: click.Context, role: str, build_works: BuildWorks) -> None:
     from qed.agents.runtime import AgentConfig, run_agent  # noqa: PLC0415
     from qed.agents.trust import Trust  # noqa: PLC0415
     from qed.client.feed import open_source  # noqa: PLC0415
+    from qed.web.process import step_back  # noqa: PLC0415
 
     flags = read_flags(inherited(ctx), role)
     notifiers = [open_notifier(one, insecure=flags.insecure) for one in flags.notifiers]
@@ -188,6 +189,7 @@ def _run(ctx: click.Context, role: str, build_works: BuildWorks) -> None:
         once=flags.once,
         longest_rest_s=max(flags.interval_s, 1.0),
     )
+    step_back()  # behind a server on the same machine: whoever adds waits for nobody's audit
     run_agent(config, build, notifiers, announce=announce, on_ready=on_ready)
     if flags.once:
         _tell_done(ctx, role, flags)

@@ -12,7 +12,9 @@ LIMIT_S = 20.0
 PARENT = """
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", '''
-import sys, threadingassert die_with(%d)
+import sys, threading
+from qed.cli.dev_child import die_with
+assert die_with(%d)
 print("asked", flush=True)
 threading.Event().wait(60)
 ''' % os.getpid()], stdout=subprocess.PIPE)
@@ -26,6 +28,7 @@ def test_it_is_told_when_its_parent_is_killed():
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         child = os.pidfd_open(int(parent.stdout.readline()))
+        assert not select.select([child], [], [], 0)[0], "it ended before its parent"
         try:
             parent.send_signal(signal.SIGKILL)
             poll = select.poll()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
+import subprocess
 import sys
 
 import pytest
@@ -19,6 +21,18 @@ def test_as_many_files_may_be_open_as_the_system_allows(monkeypatch: pytest.Monk
     monkeypatch.setattr(resource, "setrlimit", lambda what, limits: asked.append((what, limits)))
     process.raise_file_limit()
     assert asked == [(resource.RLIMIT_NOFILE, (4096, 4096))]
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, process.BEHIND), (19, 19)])
+def test_one_that_steps_back_is_nicer_than_others(before: int, after: int) -> None:
+    # In a process of its own: nobody gets back what he has given up.
+    code = (
+        "import os; from qed.web.process import step_back;"
+        f"os.setpriority(os.PRIO_PROCESS, 0, {before}); step_back();"
+        "print(os.getpriority(os.PRIO_PROCESS, 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert int(done.stdout) == max(after, os.getpriority(os.PRIO_PROCESS, 0))
 
 
 @pytest.mark.parametrize("error", [ValueError(), OSError()])
