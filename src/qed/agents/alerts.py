@@ -4,9 +4,10 @@
 moves its position on afterwards has either told of what it found or will find it again. Who is
 told, and how, stands in `notifiers`; that one of them is down holds up nobody.
 
-Floods: of one kind about one subject at most one alert in ten minutes is told; those held back in
-between are counted, and the next one says how many. How many are delivered an hour in all is
-bounded too (`outbox`), the most urgent kinds first, and what is above waits for its turn.
+Floods: of one kind about one subject at most one alert in ten minutes is told, and the log has a
+line for it; those held back in between are counted, and the next one says how many. How many are
+delivered an hour in all is bounded too (`outbox`), the most urgent kinds first, and what is above
+waits for its turn.
 """
 
 from __future__ import annotations
@@ -105,17 +106,11 @@ class Alerts:
     def tell(self, alert: Alert) -> bool:
         """Return whether the alert goes out, False where the rule against floods holds it back.
 
-        Either way it is in the log and in the metrics. When this returns it is durable for every
-        notifier; `StorageError` when that fails, and then the caller must not move on.
+        What goes out is an error in the log, what is held back only for those who look: a lie that
+        is repeated ten thousand times must not fill a disk. Either way it is in the metrics. When
+        this returns it is durable for every notifier; `StorageError` when that fails, and then the
+        caller must not move on.
         """
-        structlog.get_logger().error(
-            "alert",
-            kind=alert.kind,
-            subject=alert.subject,
-            text=alert.text,
-            evidence=str(alert.evidence or ""),
-            next_step=alert.next_step,
-        )
         with self._lock:
             self.raised[alert.kind] += 1
             now_s, which = self._clock(), (alert.kind, alert.subject)
@@ -123,8 +118,10 @@ class Alerts:
             if last_s is not None and 0 <= now_s - last_s < SAME_AGAIN_S:
                 self.held_back[alert.kind] += 1
                 self._held[which] += 1
+                _log(structlog.get_logger().debug, "alert held back", alert)
                 return False
             told = self._with_count(alert, last_s, now_s)
+            _log(structlog.get_logger().error, "alert", told)  # a disk that is full hides nothing
             for mailbox in self._mailboxes:
                 mailbox.put(told, now_s)
             # Stop here: it is told again after the next start, when the check fails again.
@@ -149,3 +146,14 @@ class Alerts:
             return alert
         minutes = max(1, round((now_s - last_s) / 60))
         return replace(alert, text=f"{alert.text} ({held} more like it in {minutes} minutes)")
+
+
+def _log(say: Callable[..., object], event: str, alert: Alert) -> None:
+    say(
+        event,
+        kind=alert.kind,
+        subject=alert.subject,
+        text=alert.text,
+        evidence=str(alert.evidence or ""),
+        next_step=alert.next_step,
+    )

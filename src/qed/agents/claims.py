@@ -104,25 +104,30 @@ def tell(
     station: Station, kind: str, subject: str, text: str, evidence: Evidence | bytes = b""
 ) -> None:
     """Write the evidence, if there is any, and tell of it."""
-    station.alert(kind, subject, text, _keep(station.evidence_path, evidence))
+    station.alert(kind, subject, text, _keep(station, evidence))
 
 
-def _keep(directory: Path, evidence: Evidence | bytes) -> Path | None:
+def _keep(station: Station, evidence: Evidence | bytes) -> Path | None:
     """Write a file of evidence; None where there is none, or enough of its kind.
 
-    Whoever lies a thousand times in a minute would fill the disk with what one file shows.
+    Whoever lies a thousand times in a minute would fill the disk with what one file shows. That no
+    more is kept is said once, and again when some were moved away and their place is taken.
     """
     if not evidence:
         return None
     held = decode_evidence(evidence) if isinstance(evidence, bytes) else evidence
+    directory, kind = station.evidence_path, held.kind
     names = [path.name for path in durable.list_directory(directory)]
-    if sum(name.startswith(f"{held.kind}-") for name in names) >= MAX_FILES:
-        structlog.get_logger().warning(
-            "evidence is not kept: there is enough of its kind",
-            kind=held.kind,
-            files=MAX_FILES,
-            hint="move what is in the directory away, and the next one is kept",
-            path=str(directory),
-        )
+    if sum(name.startswith(f"{kind}-") for name in names) >= MAX_FILES:
+        if kind not in station.full_kinds:
+            station.full_kinds.add(kind)
+            structlog.get_logger().warning(
+                "evidence is not kept: there is enough of its kind",
+                kind=kind,
+                files=MAX_FILES,
+                hint="move what is in the directory away, and the next one is kept",
+                path=str(directory),
+            )
         return None
+    station.full_kinds.discard(kind)
     return write_evidence(directory, held)

@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from qed import wire
 from qed.agents import claims
 from qed.agents.runtime import Station, Work
@@ -106,6 +108,7 @@ class PlaceWork:
         self._agreed = b""  # the note that was compared last, in this process
         self._newest = _Last(0, b"")  # anywhere, as of the last round
         self._heard_s = clock()  # when it gave a verified answer; the start counts as one
+        self._silence_told = False  # and it has given none since
         self._due: _Since | None = None  # a size published elsewhere that it lacks
         self._held: _Since | None = None  # the size at which it stands, and has taken more
 
@@ -129,7 +132,7 @@ class PlaceWork:
         trusted = self._open_trust()
         note = self._fetch()
         if note is None:
-            self._heard_s = self._clock()
+            self._hear()
             self._newest = _Last(trusted.size, trusted.note)
             return 0
         found = claims.check_signed(self._station, trusted, self._source, note)
@@ -141,7 +144,7 @@ class PlaceWork:
         if note != self._agreed:
             trusted = self._compare(trusted, note)
             self._agreed = note
-        self._heard_s = self._clock()
+        self._hear()
         self._newest = _Last(trusted.size, trusted.note)
         before, self._last = self._last, _Last(found.size, note)
         if self._last != before:
@@ -266,7 +269,17 @@ class PlaceWork:
         silent_s = self._clock() - self._heard_s
         if silent_s >= self._thresholds.silent_s:
             text = f"no verified answer for {silent_s:.0f} s: {error.message}"
-            self._station.alert("silence", self._source.name, text)
+            told = self._station.alert("silence", self._source.name, text)
+            self._silence_told = self._silence_told or told
+
+    def _hear(self) -> None:
+        """Note a verified answer; that it ends a silence which was told is said."""
+        now_s = self._clock()
+        if self._silence_told:
+            silent_s = round(now_s - self._heard_s)
+            name = self._source.name
+            structlog.get_logger().warning("silence is over", subject=name, silent_s=silent_s)
+        self._silence_told, self._heard_s = False, now_s
 
     def _read_last(self) -> _Last | None:
         fields = self._file.read()

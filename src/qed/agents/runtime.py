@@ -87,6 +87,7 @@ class Station:
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     halt: threading.Event = field(default_factory=threading.Event)
     all_progress: list[Progress] = field(default_factory=list)  # grows while works are built
+    full_kinds: set[str] = field(default_factory=set)  # of evidence; that no more is kept was said
 
     @property
     def evidence_path(self) -> Path:
@@ -103,9 +104,9 @@ class Station:
         self.all_progress.append(one)
         return one
 
-    def alert(self, kind: str, subject: str, text: str, evidence: Path | None = None) -> None:
-        """Tell of a failed check; durable when this returns."""
-        self.alerts.tell(Alert(kind, subject, text, evidence))
+    def alert(self, kind: str, subject: str, text: str, evidence: Path | None = None) -> bool:
+        """Tell of a failed check, durable when this returns; False when it is only counted."""
+        return self.alerts.tell(Alert(kind, subject, text, evidence))
 
 
 Build = Callable[[Station], Sequence[Work]]

@@ -80,6 +80,21 @@ def test_the_same_again_is_held_back_for_ten_minutes_and_then_counted(clock):
     assert alerts.held_back["lag"] == 4
 
 
+def test_a_lie_repeated_500_times_is_one_line_of_the_log_and_a_count_when_it_is_told_again(clock):
+    alerts = Alerts([Kept()], clock=clock)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(500):
+            alerts.tell(Alert("absence", "server", "its map lacks it"))
+        clock.now_s += SAME_AGAIN_S
+        alerts.tell(Alert("absence", "server", "its map lacks it"))
+    assert [line["text"] for line in logs if line["log_level"] != "debug"] == [
+        "its map lacks it",
+        "its map lacks it (499 more like it in 10 minutes)",
+    ]
+    held = [line for line in logs if line["log_level"] == "debug"]
+    assert [line["event"] for line in held] == ["alert held back"] * 499
+
+
 def test_another_subject_and_another_kind_are_not_the_same(clock):
     box = Kept()
     alerts = Alerts([box], clock=clock)
@@ -107,8 +122,9 @@ def test_what_could_not_be_kept_is_not_counted_as_told(clock):
 
     box = Full()
     alerts = Alerts([box], clock=clock)
-    with pytest.raises(StorageError):
+    with structlog.testing.capture_logs() as logs, pytest.raises(StorageError):
         alerts.tell(Alert("lag", "a", "behind"))
+    assert [line["log_level"] for line in logs] == ["error"]  # the one place that still has it
     box.broken = False
     assert alerts.tell(Alert("lag", "a", "behind"))
     assert box.texts == ["behind"]

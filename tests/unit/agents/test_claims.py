@@ -1,6 +1,7 @@
 """A claim that fails is told with its evidence, which shows it to anybody with the key."""
 
 import pytest
+import structlog
 
 from agent_station import open_station
 from publishing import PublishedLog, serving
@@ -175,3 +176,23 @@ def test_a_thousand_lies_leave_no_more_evidence_than_anybody_looks_at(agent, log
     ]
     assert agent.station.alerts.raised == {"signature": 10, "rollback": 1}
     assert agent.kinds == ["signature", "rollback"]  # the rest is counted
+
+
+def test_that_no_more_evidence_is_kept_is_said_once_until_there_is_room_again(
+    agent, log, monkeypatch
+):
+    monkeypatch.setattr(claims, "MAX_FILES", 2)
+    trusted, path = Trusted(log.key), agent.station.evidence_path
+
+    def lie(first, stop):
+        with serving(log) as server, structlog.testing.capture_logs() as logs:
+            for number in range(first, stop):
+                source = agent.source(server.url)
+                with pytest.raises(VerificationError):
+                    claims.check_signed(agent.station, trusted, source, b"lie %d" % number)
+        return [line["kind"] for line in logs if line["event"].startswith("evidence is not kept")]
+
+    assert lie(0, 500) == ["signature"]
+    assert lie(500, 510) == []
+    next(path.iterdir()).unlink()
+    assert lie(510, 520) == ["signature"]

@@ -1,6 +1,7 @@
 """The monitor: each way in which a place can lie, stop or fall behind is told, and nothing else."""
 
 import pytest
+import structlog
 
 from agent_station import Clock, open_station
 from publishing import PublishedLog, serving
@@ -357,6 +358,25 @@ def test_silence_of_three_intervals(agent, log, number):
         assert agent.told == [("silence", silent.url)]
         silent.lies.clear()
         assert monitor.round(number) == [None]
+
+
+def test_a_silence_is_in_the_log_once_and_then_when_it_is_over(agent, log):
+    with serving(log) as server, structlog.testing.capture_logs() as logs:
+        monitor = Monitor(agent, log, [server])
+        monitor.round()
+        for _ in range(2):
+            server.lies["/"] = lambda _: (503, b"starting\n")
+            for _ in range(50):
+                monitor.clock.now_s += 10.0
+                monitor.round()
+            server.lies.clear()
+            monitor.round()
+    lines = [line for line in logs if line["log_level"] != "debug"]
+    # The second silence is held back, so that nobody has seen its beginning.
+    assert [line["event"] for line in lines] == ["alert", "silence is over"]
+    assert [line["log_level"] for line in lines] == ["error", "warning"]
+    assert (lines[0]["kind"], lines[1]["subject"]) == ("silence", server.url)
+    assert lines[1]["silent_s"] == 500
 
 
 def test_a_place_that_never_answered_is_silent_too(agent, log):
