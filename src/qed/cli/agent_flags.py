@@ -97,7 +97,7 @@ def _our_flags() -> list[Inherited]:
     return [
         shared(
             "--key",
-            type=values.TEXT,
+            type=values.VERIFIER_KEY,
             metavar="VKEY|FILE",
             default=None,
             help="The log's verifier key, or a file of it; without, the server is asked once.",

@@ -12,6 +12,7 @@ from qed.cli.client_receipt_cmd import STANDARD_OUTPUT
 from qed.cli.groups import Command, flag
 from qed.client.consistency import decode_consistency
 from qed.client.saved import write_proof_file
+from qed.errors import MalformedError, VerificationError
 from qed.signing.checkpoint import Checkpoint, read_checkpoint
 from qed.signing.note import NOTE_LIMIT_BYTES
 
@@ -44,7 +45,7 @@ the proof that nothing before the older one was changed. `qed verify` verifies e
 @click.pass_context
 def checkpoint(ctx: click.Context, /, output_path: Path | None, older: Path | None) -> None:
     """Fetch, verify, write or print."""
-    known = None if older is None else durable.read_file(older, NOTE_LIMIT_BYTES)
+    known = None if older is None else _read_own(older)
     with client_flags.open_client(ctx, pinned=True) as client:
         data = client.checkpoint() if known is None else client.consistency(known)
     note = data if known is None else decode_consistency(data).newer
@@ -60,6 +61,19 @@ def checkpoint(ctx: click.Context, /, output_path: Path | None, older: Path | No
         output.emit(data)
     else:
         output.remark(f"{output_path}: {_describe(read_checkpoint(note), known)}")
+
+
+def _read_own(path: Path) -> bytes:
+    """Return the caller's own checkpoint; MalformedError names the file when it is none."""
+    data = durable.read_file(path, NOTE_LIMIT_BYTES)
+    try:
+        read_checkpoint(data)
+    except VerificationError as error:
+        raise MalformedError(
+            f"{path} is no checkpoint: {error.message}",
+            hint="--older takes a file that qed client checkpoint -o wrote",
+        ) from error
+    return data
 
 
 def _document(found: Checkpoint, data: bytes, older: bytes | None) -> dict[str, object]:

@@ -64,7 +64,7 @@ def trust_flags() -> list[Inherited]:
     return [
         shared(
             "--key",
-            type=values.TEXT,
+            type=values.VERIFIER_KEY,
             metavar="VKEY|FILE",
             default=None,
             help="The log's verifier key, or a file that holds it.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,7 @@ def _run(ctx: click.Context, path: Path, flags: dict[str, Any]) -> None:
             dev_process.write_state(path, state)
             if ready_fd is not None:
                 dev_process.tell_ready(ready_fd)
-            _tell_running(ctx, state, "Ctrl-C stops it" if ready_fd is None else _STOPS)
+            _tell_running(ctx, path, state, "Ctrl-C stops it" if ready_fd is None else _STOPS)
 
         beside.append(Companions(setting, everything_answers, stop.request, output.remark))
         beside[0].start()
@@ -133,7 +134,7 @@ def _detach(ctx: click.Context, path: Path, flags: dict[str, Any]) -> None:
             raise
         _tell_already(ctx, path)  # somebody else was faster
         return
-    _tell_running(ctx, state, _STOPS)
+    _tell_running(ctx, path, state, _STOPS)
 
 
 def _stop(ctx: click.Context, path: Path) -> None:
@@ -148,14 +149,14 @@ def _stop(ctx: click.Context, path: Path) -> None:
 def _tell_already(ctx: click.Context, path: Path) -> None:
     state = dev_process.read_state(path)
     if state is not None:
-        _tell_running(ctx, state, f"it ran already; {_STOPS}")
+        _tell_running(ctx, path, state, f"it ran already; {_STOPS}")
     elif output.wants_json(ctx):
         output.emit_document({"Running": False, "Starting": True})
     else:
         output.emit("qed dev is starting in another process\n")
 
 
-def _tell_running(ctx: click.Context, state: DevState, remark: str) -> None:
+def _tell_running(ctx: click.Context, path: Path, state: DevState, remark: str) -> None:
     """Print the addresses and what to type next."""
     if output.wants_json(ctx):
         fields = asdict(state)
@@ -169,6 +170,7 @@ def _tell_running(ctx: click.Context, state: DevState, remark: str) -> None:
     backup = "qed backup"
     if not state.management.endswith(MANAGEMENT):
         backup = f"qed backup --endpoint {state.management}"
+    key = shlex.quote(str(path / "verifier-key"))
     output.emit(
         f"qed dev is running (process {state.pid}); {remark}\n"
         f"    data port        {state.data}\n"
@@ -182,6 +184,7 @@ def _tell_running(ctx: click.Context, state: DevState, remark: str) -> None:
         f"    {client} add --event 'event 0'\n"
         f"    {client} membership --event 'event 0' --auto-verify\n"
         f"    {client} receipt --event 'event 0' -o event0.tlog-proof\n"
+        f"    qed verify event0.tlog-proof --event 'event 0' --key {key}\n"
         f"    {backup} create\n"
         f"    {backup} list\n"
     )

@@ -16,6 +16,7 @@ from qed.cli.server_part import server_part
 from qed.web.limits import MIB, MIN_BODY_BYTES, WebLimits
 
 if TYPE_CHECKING:  # the store is not part of a plain install
+    from qed.signing.note import VerifierKey
     from qed.snapshot_store.check import Report
     from qed.snapshot_store.rows import Alert
     from qed.snapshot_store.start import StorePlaces
@@ -33,6 +34,7 @@ _START_HELP = """Run a snapshot store.
 \b
   qed store start --key qed-1+1e3b2a40+AQ...
   qed store start --key log.vkey --db-path /var/tmp/store --http-addr 0.0.0.0:8888
+  qed store start --key log.vkey --cosigner-key cosigner.vkey
   qed store start --qed-endpoints http://127.0.0.1:8800
 
 A new store takes the log's key from --key, or asks the servers of --qed-endpoints for it once and
@@ -73,13 +75,20 @@ def _db_path_flag() -> Callable[[Any], Any]:
 @flag("--http-addr", type=values.ADDRESS, default="127.0.0.1:8888", help="The store's port.")
 @flag("--metrics-addr", type=values.ADDRESS, default="127.0.0.1:8889", help="Metrics port.")
 @_db_path_flag()
-@flag("--key", type=values.TEXT, default=None, help="The log's verifier key, or a file of it.")
+@flag(
+    "--key",
+    type=values.VERIFIER_KEY,
+    metavar="VKEY|FILE",
+    default=None,
+    help="The log's verifier key, or a file of it.",
+)
 @flag(
     "--cosigner-key",
-    type=values.TEXT,
+    type=values.VERIFIER_KEY,
+    metavar="VKEY|FILE",
     default=(),
     multiple=True,
-    help="Verifier key whose cosignatures are kept too; repeatable.",
+    help="Verifier key whose cosignatures are kept too, or a file of it; repeatable.",
 )
 @flag(
     "--qed-endpoints",
@@ -115,7 +124,6 @@ def start(ctx: click.Context, /, **flags: Any) -> None:
     """Serve until SIGTERM or SIGINT; everything in flight is answered first."""
     with server_part():
         from qed.client.pins import read_key  # noqa: PLC0415 - not in a plain install
-        from qed.signing.note import parse_verifier_key  # noqa: PLC0415
         from qed.snapshot_store.config import StoreConfig  # noqa: PLC0415
         from qed.snapshot_store.start import serve  # noqa: PLC0415
     config = StoreConfig(
@@ -123,7 +131,7 @@ def start(ctx: click.Context, /, **flags: Any) -> None:
         http_addr=flags["http_addr"],
         metrics_addr=flags["metrics_addr"],
         key=None if flags["key"] is None else read_key(flags["key"]),
-        cosigner_keys=tuple(map(parse_verifier_key, flags["cosigner_key"])),
+        cosigner_keys=tuple(map(_read_cosigner_key, flags["cosigner_key"])),
         qed_endpoints=tuple(url for part in flags["qed_endpoints"] for url in part),
         max_alerts=flags["max_alerts"],
         enable_tls=flags["enable_tls"],
@@ -139,6 +147,18 @@ def start(ctx: click.Context, /, **flags: Any) -> None:
 
     announce = _say_nothing if inherited(ctx)["log"] == "off" else output.remark
     serve(config, announce=announce, on_ready=on_ready)
+
+
+def _read_cosigner_key(text: str) -> VerifierKey:
+    """Return the key that a `--cosigner-key` gives; a refusal names the flag."""
+    from qed.client.pins import read_cosigner_key  # noqa: PLC0415 - as above
+    from qed.errors import MalformedError, NotFoundError  # noqa: PLC0415
+
+    try:
+        return read_cosigner_key(text)
+    except (MalformedError, NotFoundError) as error:
+        error.message = f"--cosigner-key: {error.message}"
+        raise
 
 
 @store.command("check", cls=Command, help=_CHECK_HELP)

@@ -302,6 +302,16 @@ class Text(click.ParamType[str]):
         return str(value)
 
 
+class KeyText(Text):
+    """A verifier key, or the path of a file that holds one; which of them is read later."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; an empty one is most likely a variable of the shell that is not set."""
+        if not str(value).strip() or "\0" in str(value):
+            self.fail("the key is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 DURATION = Duration()
 DIGEST = Digest()
 VERSION = Version()
@@ -310,3 +320,4 @@ ADDRESS = Address()
 URL = Url()
 PATH = FilePath()
 TEXT = Text()
+VERIFIER_KEY = KeyText()

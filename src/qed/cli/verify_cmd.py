@@ -66,7 +66,12 @@ _OF_SIGNED = (
 
 @click.command("verify", cls=Command, help=_HELP, short_help="Verify files without a server.")
 @click.argument("files", type=values.PATH, nargs=-1, required=True, metavar="FILE...")
-@flag("--key", type=values.TEXT, metavar="VKEY", help="The log's verifier key, or a file of it.")
+@flag(
+    "--key",
+    type=values.VERIFIER_KEY,
+    metavar="VKEY|FILE",
+    help="The log's verifier key, or a file of it.",
+)
 @flag("--policy", type=values.PATH, help="Logs and witnesses that are trusted (tlog-policy).")
 @flag("--event", type=values.TEXT, help="The event that receipts must be about.")
 @flag("--event-file", type=values.TEXT, metavar="F", help="A file that holds it; - is the input.")
@@ -171,25 +176,32 @@ def _tell(ctx: click.Context, judged: list[Judged]) -> None:
 
 
 def _worst(failures: list[QedError]) -> QedError:
-    """Return the contradiction if there is one, else a false claim, else what came first."""
+    """Return the contradiction if there is one, else a false claim, else the highest code."""
     for branch in (ContradictionError, VerificationError):
         for error in failures:
             if isinstance(error, branch):
                 return error
-    return failures[0]
+    return max(failures, key=exit_code)
 
 
 def _document_of(one: Judged) -> dict[str, Any]:
     if one.document is not None:
         return one.document
     assert one.error is not None  # noqa: S101 - it is one of the two
-    return {"File": str(one.path), **output.describe_error(one.error), "Verify": _verdict(one)}
+    document = {"File": str(one.path), **output.describe_error(one.error)}
+    return document | ({"Verify": _verdict(one)} if _is_judged(one) else {})
 
 
 def _form_of(one: Judged) -> str:
     if one.document is not None:
         return format_document(one.document)
-    return f"\nNot verified: {one.path}\n\nVerify: {_verdict(one)}\n\n"
+    verdict = f"Verify: {_verdict(one)}\n\n" if _is_judged(one) else ""
+    return f"\nNot verified: {one.path}\n\n{verdict}"
+
+
+def _is_judged(one: Judged) -> bool:
+    """Return whether there is a verdict: not about a file that could not be read."""
+    return isinstance(one.error, VerificationError)
 
 
 def _verdict(one: Judged) -> str:

@@ -24,9 +24,16 @@ from qed.client.evidence import MAX_REPLAY_BYTES, looks_like_evidence, verify_ev
 from qed.client.known import Known
 from qed.client.receipt_text import ABSENT, LOGGED, MAX_RECEIPT_BYTES, looks_like_receipt
 from qed.client.receipts import Verified, verify_receipt
-from qed.errors import ConflictError, ContradictionError, QedError, VerificationError
+from qed.errors import (
+    ConflictError,
+    ContradictionError,
+    MalformedError,
+    QedError,
+    VerificationError,
+)
 from qed.signing.checkpoint import Checkpoint
-from qed.signing.note import NOTE_LIMIT_BYTES, parse_note
+from qed.signing.keys import is_private_key
+from qed.signing.note import NOTE_LIMIT_BYTES, parse_note, parse_verifier_key
 from qed.signing.policy import Cosigned, Policy, check_checkpoint
 
 Document = dict[str, Any]
@@ -35,6 +42,7 @@ CONTRADICTION: Final = "CONTRADICTION"
 """The verdict where two claims exclude each other: neither OK nor merely KO."""
 
 _PEEKED_BYTES = 64
+_SIGNATURE_LINE = "\n— ".encode()
 _SAVED_START = b'{"Format":"qed/proof/'
 _ONLY_SIGNED = "that the checkpoint extends an earlier one: a consistency file shows that"
 _ADVICE = "stop trusting this log, keep the file, and show it to others"
@@ -188,6 +196,7 @@ def _judge_evidence(data: bytes, question: Question, known: Known) -> Document:
 
 
 def _judge_checkpoint(data: bytes, question: Question, known: Known) -> Document:
+    _refuse_unrelated(data)
     checkpoint, cosigned = check_checkpoint(question.policy, data)
     known.take(data, checkpoint)
     return {
@@ -199,6 +208,28 @@ def _judge_checkpoint(data: bytes, question: Question, known: Known) -> Document
         "NotProven": [_ONLY_SIGNED],
         "Verify": "OK",
     }
+
+
+def _refuse_unrelated(data: bytes) -> None:
+    """Raise for a file that was never one of those that are verified here: no line signs it."""
+    if _SIGNATURE_LINE in data:
+        return
+    sentence = "the file is no receipt, checkpoint, consistency file, evidence or saved proof"
+    looks, hint = _looks_like(data)
+    raise VerificationError(f"{sentence}{looks}", step="note", hint=hint)
+
+
+def _looks_like(data: bytes) -> tuple[str, str]:
+    """Return what an unrelated file looks like and what to do about it, "" where neither shows."""
+    if not data:
+        return ": it is empty", ""
+    if is_private_key(data):
+        return ", it looks like a private key", "show it to nobody, and verify what the log gave"
+    try:
+        parse_verifier_key(data.decode("utf-8").strip())
+    except (UnicodeDecodeError, MalformedError):
+        return "", ""
+    return ", it looks like a verifier key", "give it with --key, and a file to verify"
 
 
 def _cosigned(cosigned: tuple[Cosigned, ...]) -> list[Document]:

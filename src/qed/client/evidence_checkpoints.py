@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -150,12 +151,21 @@ class Lag(Evidence):
         behind = open_signed(self.behind, key, "Behind")
         if behind.size >= ahead.size:
             raise shows_nothing(f"Behind has the size {behind.size}, Ahead {ahead.size}")
+        less = ahead.size - behind.size
         sentence = (
             f"{ahead.origin} signed size {ahead.size}, and {behind.size} was served,"
-            f" {ahead.size - behind.size} versions less; that it was served at"
-            f" {self.frame.when_s} (unix seconds), nobody signed"
+            f" {less} {'version' if less == 1 else 'versions'} less; that it was served at"
+            f" {_format_time(self.frame.when_s)}, nobody signed"
         )
         return self.found_that(sentence, signed=False)
+
+
+def _format_time(when_s: int) -> str:
+    """Return a time as people read it, in UTC; one that no calendar has as its seconds."""
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when_s))
+    except (OverflowError, OSError, ValueError):
+        return f"{when_s} (unix seconds)"
 
 
 def origin_of(note: bytes) -> str:

@@ -24,6 +24,7 @@ from qed import durable
 from qed.client.config import parse_endpoint
 from qed.client.trusted import Trusted
 from qed.errors import LockedError, MalformedError, NotFoundError, VerificationError
+from qed.signing.keys import is_private_key
 from qed.signing.note import ED25519, VerifierKey, format_verifier_key, parse_verifier_key
 from qed.trees.tiles import Node
 from qed.wire.fields import read_exact, read_text
@@ -41,6 +42,10 @@ _LOCK_WAIT_S = 5.0  # whoever holds the lock writes one small file
 _LOCK_PAUSE_S = 0.01
 _PORTS = {"http": 80, "https": 443}
 _KEY_HINT = "give the verifier key that the server printed at its start, or a file that holds it"
+_PRIVATE_HINT = (
+    "qed generate verifierkey prints the verifier key of a private key: --private-key-path, or"
+    " --cosigner-key-path for a cosigner's"
+)
 _ASK_HINT = (
     "is this a log server? Give the log's key, which the server prints at its start: --key, or key="
     " of ClientConfig"
@@ -59,14 +64,35 @@ def read_key(text: str) -> VerifierKey:
     """Return a log's verifier key, given itself (`<name>+<hex>+<base64>`) or as a file of it.
 
     Raises:
-        MalformedError: neither, or a key that speaks for no log.
+        MalformedError: neither, a private key, or a key that speaks for no log.
         NotFoundError: it is no key, and no such file is there.
     """
+    return _read_given_key(text, _parse_log_key)
+
+
+def read_cosigner_key(text: str) -> VerifierKey:
+    """Return any verifier key, a cosigner's too, given itself or as a file of it.
+
+    Raises: as `read_key`, but for what the key speaks for.
+    """
+    return _read_given_key(text, parse_verifier_key)
+
+
+def _read_given_key(text: str, parse: Callable[[str], VerifierKey]) -> VerifierKey:
     if _KEY.match(text):
-        return _parse_log_key(text)
-    data = durable.read_file(Path(text), MAX_KEY_BYTES)
+        return parse(text)
+    if is_private_key(text.encode("utf-8", "surrogateescape")):
+        raise MalformedError("this is a private key: it is not shown here", hint=_PRIVATE_HINT)
     try:
-        return _parse_log_key(data.decode("utf-8").strip())
+        data = durable.read_file(Path(text), MAX_KEY_BYTES)
+    except NotFoundError as error:
+        raise NotFoundError(error.message, hint=_KEY_HINT) from error
+    if is_private_key(data):
+        raise MalformedError(
+            f"{text} is a private key: what verifies is its public half", hint=_PRIVATE_HINT
+        )
+    try:
+        return parse(data.decode("utf-8").strip())
     except UnicodeDecodeError:
         raise MalformedError(f"{text} holds no verifier key", hint=_KEY_HINT) from None
     except MalformedError as error:

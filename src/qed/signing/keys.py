@@ -36,6 +36,7 @@ RAW_BYTES = 64
 _NOTE_PREFIX = b"PRIVATE+KEY+"
 _NOTE_ED25519 = b"\x01"
 _NOTE_KEY_ID_BYTES = 4
+_FIRST_BEYOND_ASCII = 0x80
 _FORMS_HINT = (
     "a key file holds 64 raw bytes (qed generate signerkeys), a PEM private key, or a note key"
 )
@@ -109,6 +110,19 @@ def read_private_key(path: Path) -> PrivateKey:
     if data.lstrip().startswith(b"-----BEGIN "):
         return _parse_pem(data, path)
     raise ConflictError(f"{path} is not a private key ({len(data)} bytes)", hint=_FORMS_HINT)
+
+
+def is_private_key(data: bytes) -> bool:
+    """Return whether bytes are a private key in one of the three forms, as they begin or measure.
+
+    64 bytes are the raw form where they are no text: a file of text may have that length too.
+    """
+    text = data.lstrip()
+    if text.startswith(_NOTE_PREFIX):
+        return True
+    if text.startswith(b"-----BEGIN "):
+        return b"PRIVATE KEY-----" in text.partition(b"\n")[0]
+    return len(data) == RAW_BYTES and any(byte >= _FIRST_BEYOND_ASCII for byte in data)
 
 
 def create_private_key(path: Path) -> PrivateKey:

@@ -83,7 +83,8 @@ def format_key(published):
 def test_an_older_one_that_is_none(ask_published, at, data):
     (at / "older").write_bytes(data)
 
-    assert ask_published("checkpoint", "--older", "older").code == 30
+    done = ask_published("checkpoint", "--older", "older")
+    assert (done.code, "older is no checkpoint" in done.err) == (11, True)
     assert ask_published("checkpoint", "--older", "missing").code == 13
 
 

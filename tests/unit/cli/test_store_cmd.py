@@ -6,12 +6,13 @@ import json
 import pytest
 
 from qed.errors import ContradictionError
-from qed.signing.note import format_verifier_key
+from qed.signing.note import VerifierKey, format_verifier_key
 from qed.snapshot_store import start as room
 from qed.snapshot_store.store import Store
 from signed_log import SignedLog
 
 LOG = SignedLog(50)
+ML_DSA = 0x06
 KEY = format_verifier_key(LOG.key)
 
 
@@ -78,3 +79,18 @@ def test_the_flags_of_start_become_its_configuration(run, path, monkeypatch, tmp
     assert config.qed_endpoints == ("http://a.test", "http://b.test")
     assert (config.max_alerts, config.limits.body_bytes) == (7, 2**20)
     assert run("store", "start", "--key", "nothing").code == 13
+
+
+def test_a_cosigners_key_may_be_in_a_file(run, path, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(room, "serve", lambda config, **_: seen.append(config))
+    key = VerifierKey("cosigner.test", ML_DSA, bytes(1312))
+    (tmp_path / "key").write_text(format_verifier_key(key) + "\n")
+    words = ("store", "start", "--db-path", str(path), "--cosigner-key")
+
+    assert run(*words, str(tmp_path / "key")).code == 0
+    assert seen[0].cosigner_keys == (key,)
+    (tmp_path / "none").write_text("no key\n")
+    for name, code in (("none", 11), ("missing", 13)):
+        done = run(*words, str(tmp_path / name))
+        assert (done.code, "--cosigner-key: " in done.err) == (code, True)

@@ -138,10 +138,42 @@ def test_the_worst_file_decides(run, file):
     assert f"Error: {bad}: " in done.err
     done = run("verify", "missing", bad, file(OTHER, "other"), good, "--key", KEY, "--json")
     assert done.code == 31
-    verdicts = [one["Verify"] for one in done.document["Files"]]
-    assert verdicts == ["KO", "KO", "OK", "CONTRADICTION"]
+    verdicts = [one.get("Verify") for one in done.document["Files"]]
+    assert verdicts == [None, "KO", "OK", "CONTRADICTION"]
     assert run("verify", "missing", good, "--key", KEY).code == 13
     assert run("verify", "missing", bad, "--key", KEY).code == 30
+
+
+def test_a_file_that_cannot_be_read_has_no_verdict(run, file, tmp_path):
+    good, missing = file(OF_EACH["logged"][1], "good"), str(tmp_path / "missing")
+
+    for path, code in ((missing, 13), (str(tmp_path), 42)):
+        done = run("verify", path, "--key", KEY)
+        assert (done.code, "Verify" in done.text) == (code, False)
+    done = run("verify", missing, str(tmp_path), good, "--key", KEY)
+    assert (done.code, done.text.count("Verify: OK"), "KO" in done.text) == (42, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "it is empty"),
+        (b"root:x:0:0::/root:/bin/sh\n", "evidence or saved proof\n"),
+        (KEY.encode() + b"\n", "looks like a verifier key"),
+        (b"PRIVATE+KEY+a+00000000+AAAA\n", "looks like a private key"),
+    ],
+)
+def test_what_is_unrelated_is_told_so(run, file, data, words):
+    done = run("verify", file(data), "--key", KEY)
+
+    assert (done.code, "the file is no receipt, checkpoint" in done.err) == (30, True)
+    assert words in done.err
+
+
+def test_an_empty_key_is_a_word_that_makes_no_sense(run, file):
+    done = run("verify", file(OF_EACH["logged"][1]), "--key", "")
+
+    assert (done.code, "the key is empty" in done.err) == (2, True)
 
 
 def test_two_checkpoints_that_exclude_each_other(run, file):

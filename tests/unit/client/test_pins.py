@@ -296,3 +296,25 @@ def test_who_says_no_key_pins_nothing(tmp_path):
     with pytest.raises(errors.VerificationError):
         open_first(path, None, ask, never)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PRIVATE+KEY+a+00000000+AAAA\n",
+        b"-----BEGIN PRIVATE KEY-----\n",
+        bytes(range(192, 256)),
+    ],
+)
+def test_a_private_key_is_told_how_its_public_half_is_printed(tmp_path, data):
+    (tmp_path / "key").write_bytes(data)
+
+    with pytest.raises(errors.MalformedError, match="private key") as refused:
+        read_key(str(tmp_path / "key"))
+    assert "qed generate verifierkey" in refused.value.hint
+    with pytest.raises(errors.MalformedError) as refused:
+        read_key("PRIVATE+KEY+a+00000000+SECRET")
+    assert "SECRET" not in refused.value.message
+    with pytest.raises(errors.NotFoundError) as refused:
+        read_key(str(tmp_path / "log.vkey"))
+    assert refused.value.hint
