@@ -56,6 +56,10 @@ KINDS = {
     " a server its own log",
 }
 
+# What the log's own signature is under, and what was false although nobody signed it.
+SIGNED_KINDS = ("equivocation", "absence", "replay")
+FALSE_KINDS = ("rollback", "signature", "answer", "snapshot", "feed", "store-conflict")
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:

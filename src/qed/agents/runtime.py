@@ -25,12 +25,19 @@ from typing import Protocol
 import structlog
 
 from qed import durable
-from qed.agents.alerts import Alert, Alerts
+from qed.agents.alerts import FALSE_KINDS, SIGNED_KINDS, Alert, Alerts
 from qed.agents.backoff import LONGEST_S, BackOff
 from qed.agents.metrics import AgentMetrics, Progress
 from qed.agents.outbox import CLOSE_S, Notifier, Outbox
 from qed.agents.positions import PositionFile, safe_name
-from qed.errors import FatalError, LockedError, QedError, StoppingError
+from qed.errors import (
+    ContradictionError,
+    FatalError,
+    LockedError,
+    QedError,
+    StoppingError,
+    VerificationError,
+)
 from qed.web.addresses import Address, bind, bound_address, parse_address
 from qed.web.application import Application
 from qed.web.limits import WebLimits
@@ -125,7 +132,8 @@ def run_agent(  # noqa: PLR0913 - the last two are for those who test
 
     Raises what keeps it from starting (an address in use, `LockedError` when another agent has the
     directory, what `build` raises), the `FatalError` or the bug that stopped it, and with
-    `config.once` the gravest error of a step, or `StoppingError` for a round that was cut short.
+    `config.once` the gravest error of a step, `StoppingError` for a round that was cut short, or
+    `VerificationError` where a false claim was told of without ending a step.
     """
     stop = stop or Stop()
     with stop.on_signals(), contextlib.ExitStack() as stack:
@@ -173,7 +181,9 @@ def run_agent(  # noqa: PLR0913 - the last two are for those who test
             crew.join()
         # 6. Leaving the block tries once more to deliver what waits; then the directory goes.
     crew.raise_what_stopped()
-    if not config.once:
+    if config.once:
+        _raise_what_was_told(station.alerts)
+    else:
         announce("stopped")
 
 
@@ -257,6 +267,24 @@ class _Crew:
             halt.wait(rest_s)
         if once:
             raise StoppingError("stopped before the round was over: nothing is said of the rest")
+
+
+def _raise_what_was_told(alerts: Alerts) -> None:
+    """Raise if a round found a false claim and went on: whoever waits for its end has to know.
+
+    A false answer ends no step, since the questions after it are asked too.
+    """
+    signed, unsigned = (
+        [kind for kind in kinds if alerts.raised[kind]] for kinds in (SIGNED_KINDS, FALSE_KINDS)
+    )
+    if not signed and not unsigned:
+        return
+    error = ContradictionError if signed else VerificationError
+    raise error(
+        f"the round has raised alerts: {', '.join((*signed, *unsigned))}",
+        step="alerts",
+        hint="the log says what was found and where the evidence is",
+    )
 
 
 def _say_failed(work: str, error: QedError, failures: int, rest_s: float) -> None:

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from qed.agents import runtime
+from qed.agents.alerts import FALSE_KINDS, KINDS, SIGNED_KINDS
 from qed.agents.runtime import AgentConfig, run_agent
 from qed.errors import (
     ConflictError,
@@ -273,3 +274,40 @@ def test_an_alert_of_a_work_is_delivered_before_the_agent_ends(tmp_path):
     config = AgentConfig("monitor", tmp_path / "state", once=True)
     run_agent(config, build, [Listener()])
     assert [(alert.kind, alert.subject) for alert in heard] == [("lag", "http://store:8888")]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "error", "said"),
+    [
+        (("absence", "lag"), ContradictionError, "absence"),
+        (("answer",), VerificationError, "answer"),
+        (("answer", "replay"), ContradictionError, "replay, answer"),
+    ],
+)
+def test_a_round_that_told_of_a_false_claim_does_not_end_well(tmp_path, kinds, error, said):
+    def build(station):
+        def step():
+            for kind in kinds:
+                station.alert(kind, "http://a", "it was found")
+
+        return [Scripted(station, step)]
+
+    with pytest.raises(error, match=said) as caught:
+        run_agent(AgentConfig("auditor", tmp_path / "state", once=True), build)
+
+    assert type(caught.value) is error
+
+
+def test_a_round_that_told_of_a_lag_ends_as_its_steps_did(tmp_path):
+    def build(station):
+        def step():
+            station.alert("lag", "http://a", "behind")
+
+        return [Scripted(station, step)]
+
+    run_agent(AgentConfig("monitor", tmp_path / "state", once=True), build)
+
+
+def test_the_kinds_that_end_a_round_are_kinds():
+    assert {*SIGNED_KINDS, *FALSE_KINDS} <= {*KINDS}
+    assert not {*SIGNED_KINDS} & {*FALSE_KINDS}
