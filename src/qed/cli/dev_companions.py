@@ -180,7 +180,7 @@ def store_words(setting: Setting, key: VerifierKey) -> list[str]:
     """Return the command line of the store, without `qed`."""
     return [
         *("store", "start", "--http-addr", setting.store, "--metrics-addr", _ANY_PORT),
-        *("--db-path", str(_home(setting, key) / STORE)),
+        *("--db-path", str(_home(setting, key) / STORE), "--qed-endpoints", setting.data),
         *("--key", format_verifier_key(key), "--log", setting.log_level),
     ]
 

@@ -95,7 +95,7 @@ def _db_path_flag() -> Callable[[Any], Any]:
     type=values.ListOf(values.URL),
     default=(),
     multiple=True,
-    help="Servers that say the key of a new store.",
+    help="Servers asked for a new store's key, and for signatures of snapshots.",
 )
 @flag("--insecure", type=values.BOOL, default=False, help="Take any TLS certificate of those.")
 @flag("--enable-tls", type=values.BOOL, default=False, help="TLS on the store's port.")

@@ -25,6 +25,7 @@ from qed.errors import (
     StoppingError,
 )
 from qed.signing.note import format_verifier_key
+from qed.snapshot_store.signatures import Signatures
 from qed.snapshot_store.store import Accepted, Store
 from qed.version import VERSION
 from qed.web.application import Route
@@ -58,11 +59,14 @@ class Counts:
 class StorePort:
     """The handlers of the store's port; used on the loop's thread only."""
 
-    def __init__(self, store: Store, limits: WebLimits) -> None:
-        """Serve an open store."""
+    def __init__(
+        self, store: Store, limits: WebLimits, signatures: Signatures | None = None
+    ) -> None:
+        """Serve an open store; `signatures` gets what publishers did not send."""
         self.counts = Counts()
         self.tiles = TilePort(store, limits)
         self._store = store
+        self._signatures = signatures or Signatures(store.key, ())
         self._turn = asyncio.Semaphore(AT_WORK)
         self._waiting = 0
         self._stopping = False
@@ -86,6 +90,7 @@ class StorePort:
         """Let nobody wait any more: the process is about to stop."""
         self._stopping = True
         self.tiles.release()
+        self._signatures.close()
 
     async def health_check(self, _request: Request) -> Answer:
         """Answer 204 while batches are taken."""
@@ -138,7 +143,7 @@ class StorePort:
             self._waiting -= 1
 
     async def show_snapshot(self, request: Request) -> Answer:
-        """Answer the snapshot of a version with the signature that it came with."""
+        """Answer the snapshot of a version, signed: as it came, or by the server on demand."""
         self.counts.snapshots_served += 1
         query = read_query(request.query, "v")
         if "v" not in query:
@@ -147,6 +152,9 @@ class StorePort:
             )
         version = parse_number(query["v"], "v")
         snapshot, signature = await asyncio.to_thread(self._store.snapshot, version)
+        published = self._store.published()
+        if not signature and published is not None and version < published.size:
+            signature = await self._signatures.find(snapshot)
         return Answer(200, encode_signed_snapshot(snapshot, signature), JSON)
 
     async def show_count(self, _request: Request) -> Answer:

@@ -20,7 +20,7 @@ class StoreConfig:
     metrics_addr: str = "127.0.0.1:8889"
     key: VerifierKey | None = None  # the log's; None: the store's own, or the one a server says
     cosigner_keys: tuple[VerifierKey, ...] = ()  # whose signatures are kept beside the log's
-    qed_endpoints: tuple[str, ...] = ()  # servers that are asked for the key on first use
+    qed_endpoints: tuple[str, ...] = ()  # asked for the key on first use, and for signatures
     max_alerts: int = MAX_ALERTS
     enable_tls: bool = False
     tls_cert_path: Path | None = None

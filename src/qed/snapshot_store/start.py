@@ -23,6 +23,7 @@ from qed.signing.note import VerifierKey, format_verifier_key
 from qed.snapshot_store.app import StorePort
 from qed.snapshot_store.config import StoreConfig
 from qed.snapshot_store.metrics import Metrics
+from qed.snapshot_store.signatures import Signatures
 from qed.snapshot_store.store import Store
 from qed.trees import kernel
 from qed.web.addresses import Address, bind, bound_address, parse_address
@@ -82,7 +83,8 @@ def serve(
             announce(error.message)
             return
         # 3. Serve. The stop: no new connection, everything in flight answered.
-        port = StorePort(store, config.limits)
+        signatures = Signatures(store.key, config.qed_endpoints, insecure=config.insecure)
+        port = StorePort(store, config.limits, signatures)
         application = Application(port.routes(), config.limits, stop.request)
         metrics = Metrics(store, port, application.answers)
         scraped = Application(metrics.routes(), config.limits)
