@@ -213,7 +213,7 @@ def test_an_answer_above_its_bound_is_left_unread(face):
     with (
         scripted(drip(b"x" * 65536, 0)) as server,
         face(server) as client,
-        pytest.raises(errors.MalformedError, match="was answered with more than"),
+        pytest.raises(errors.VerificationError, match="was answered with more than"),
     ):
         client.call("add", EVENT)
 
