@@ -15,8 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from process import Qed, Server, environment
+from process import COMMAND_LIMIT_S, Qed, Server, environment
 from system import printed
+from whole import deadline
 
 pytestmark = pytest.mark.slow
 
@@ -198,6 +199,10 @@ def test_ctrl_c_at_a_prompt_leaves_by_130(qed: Qed, server: Server) -> None:
         shown = b""
         while not shown.endswith(printed.ask_hyper(0).encode()):
             shown += os.read(asking.stdout.fileno(), 4096)
+        # Between the prompt and the read that waits for the answer a signal can go unnoticed.
+        for _ in deadline(COMMAND_LIMIT_S):
+            if Path(f"/proc/{asking.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S":
+                break
         asking.send_signal(signal.SIGINT)
         assert asking.wait() == 130
         assert asking.stderr is not None
