@@ -262,11 +262,14 @@ def is_private(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def lock_directory(path: Path, *, exclusive: bool) -> Iterator[None]:
+def lock_directory(
+    path: Path, *, exclusive: bool, refusal: Callable[[], LockedError] | None = None
+) -> Iterator[None]:
     """Hold `flock` on a descriptor of the directory itself for the length of the block.
 
     No lock file is made and nothing has to be unlocked after a crash: the kernel drops the lock
-    with the process. A lock held elsewhere is a `LockedError` at once; this never waits.
+    with the process. A lock held elsewhere is a `LockedError` at once, the one that `refusal`
+    makes where it is given; this never waits.
     """
     with storage_errors("open", path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -278,6 +281,8 @@ def lock_directory(path: Path, *, exclusive: bool) -> Iterator[None]:
         except StorageError as error:
             if error.errno != errno.EWOULDBLOCK:
                 raise
+            if refusal is not None:
+                raise refusal() from error
             raise LockedError(
                 f"{path} is in use by another process", hint="wait until it has finished"
             ) from error

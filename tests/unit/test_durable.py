@@ -422,6 +422,19 @@ with lock_directory(pathlib.Path(sys.argv[1]), exclusive=True):
 """
 
 
+def test_who_is_refused_a_lock_is_told_in_the_callers_words(tmp_path: Path) -> None:
+    def refusal() -> LockedError:
+        return LockedError("somebody works here", hint="go elsewhere")
+
+    with durable.lock_directory(tmp_path, exclusive=True, refusal=refusal):
+        with (
+            pytest.raises(LockedError, match=r"^somebody works here$") as caught,
+            durable.lock_directory(tmp_path, exclusive=True, refusal=refusal),
+        ):
+            raise AssertionError("held twice")
+        assert caught.value.hint == "go elsewhere"
+
+
 def test_a_lock_ends_with_the_process_that_held_it(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -315,14 +315,14 @@ def _hold(state_path: Path) -> Iterator[None]:
     """Make the directory and hold its lock; a refusal says that another agent has it."""
     for path in (state_path, state_path / "positions", state_path / "evidence"):
         durable.make_directory(path)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(durable.lock_directory(state_path, exclusive=True))
-        except LockedError as error:
-            raise LockedError(
-                f"another agent works in {state_path}",
-                hint="stop it, or give this one a directory of its own with --state-path",
-            ) from error
+
+    def refusal() -> LockedError:
+        return LockedError(
+            f"another agent works in {state_path}",
+            hint="stop it, or give this one a directory of its own with --state-path",
+        )
+
+    with durable.lock_directory(state_path, exclusive=True, refusal=refusal):
         yield
 
 

@@ -17,12 +17,12 @@ from qed.errors import LockedError
 @contextlib.contextmanager
 def lock_backups(directory: Path, *, exclusive: bool) -> Iterator[None]:
     """Hold the lock of a backup directory, or raise `LockedError` at once when somebody has it."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(durable.lock_directory(directory, exclusive=exclusive))
-        except LockedError:
-            raise LockedError(
-                f"a backup, a deletion or a restore is going on in {directory}",
-                hint="wait until it has finished, then do it again",
-            ) from None
+
+    def refusal() -> LockedError:
+        return LockedError(
+            f"a backup, a deletion or a restore is going on in {directory}",
+            hint="wait until it has finished, then do it again",
+        )
+
+    with durable.lock_directory(directory, exclusive=exclusive, refusal=refusal):
         yield

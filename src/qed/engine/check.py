@@ -20,7 +20,7 @@ from qed.engine.replay import Verified, fresh_states, read_meta, replay
 from qed.engine.rows import Head, Identity
 from qed.engine.snapshot_rows import Progress
 from qed.engine.state import CACHE_BYTES
-from qed.errors import LockedError, NotFoundError
+from qed.errors import NotFoundError
 from qed.trees.values import DIGEST_BYTES, split_digests
 
 __all__ = ["CACHE_BYTES", "Report", "check", "count_shared", "holds_engine_files", "read_head"]
@@ -59,10 +59,9 @@ def check(
     if not holds_engine_files(path):
         raise NotFoundError(f"there is no log in {path}", hint="check the path")
     with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(durable.lock_directory(path, exclusive=True))
-        except LockedError as error:
-            raise locked_error(path) from error
+        stack.enter_context(
+            durable.lock_directory(path, exclusive=True, refusal=lambda: locked_error(path))
+        )
         if lock_owner(path) is not None:
             raise locked_error(path)
         database = Database.open(path, rows.FAMILIES, read_only=True)

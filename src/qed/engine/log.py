@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
@@ -30,7 +30,6 @@ from qed.engine.state import State, empty_head
 from qed.errors import (
     ConflictError,
     FatalError,
-    LockedError,
     NotFoundError,
     QedError,
 )
@@ -276,18 +275,11 @@ class Log:
         self.close()
 
 
-@contextlib.contextmanager
-def _hold(path: Path, *, held: bool) -> Iterator[None]:
+def _hold(path: Path, *, held: bool) -> contextlib.AbstractContextManager[None]:
     """Hold the directory's lock, unless the caller does already; say who has it when refused."""
     if held:
-        yield
-        return
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(durable.lock_directory(path, exclusive=True))
-        except LockedError as error:
-            raise locked_error(path) from error
-        yield
+        return contextlib.nullcontext()
+    return durable.lock_directory(path, exclusive=True, refusal=lambda: locked_error(path))
 
 
 def _check_node(identity: Identity, node_id: str) -> None:

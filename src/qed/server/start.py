@@ -21,7 +21,7 @@ from qed.backup.restore import finish_pending
 from qed.backup.swap import Swapped
 from qed.database import holds_engine_files, locked_error
 from qed.engine.log import Limits, Log
-from qed.errors import ConflictError, LockedError, NotFoundError, QedError, StoppingError
+from qed.errors import ConflictError, NotFoundError, QedError, StoppingError
 from qed.server.config import ServerConfig
 from qed.server.publication import Publication
 from qed.server.sites import ADVERTISE_FLAG, Places, assemble, bind_places
@@ -178,15 +178,9 @@ def _announce_twin(announce: Announce) -> None:
         announce(f"warning: running on the {flat.NAME} for bodies, slower: {flat.WHY_TWIN}")
 
 
-@contextlib.contextmanager
-def _hold(path: Path) -> Iterator[None]:
+def _hold(path: Path) -> contextlib.AbstractContextManager[None]:
     """Hold the database's lock; a refusal names the process that has it."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(durable.lock_directory(path, exclusive=True))
-        except LockedError as error:
-            raise locked_error(path) from error
-        yield
+    return durable.lock_directory(path, exclusive=True, refusal=lambda: locked_error(path))
 
 
 def _announce_swap(swapped: Swapped | None, announce: Announce) -> None:

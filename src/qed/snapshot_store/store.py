@@ -33,7 +33,6 @@ from qed.errors import (
     ConflictError,
     ContradictionError,
     FatalError,
-    LockedError,
     NotFoundError,
     VerificationError,
 )
@@ -319,12 +318,6 @@ class Store:
         return Accepted(self._state.size, added, published.size if published else 0)
 
 
-@contextlib.contextmanager
-def _hold(path: Path) -> Iterator[None]:
+def _hold(path: Path) -> contextlib.AbstractContextManager[None]:
     """Hold a store's directory; a refusal names the process that has it."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(durable.lock_directory(path, exclusive=True))
-        except LockedError as error:
-            raise locked_error(path) from error
-        yield
+    return durable.lock_directory(path, exclusive=True, refusal=lambda: locked_error(path))
