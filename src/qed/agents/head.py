@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from qed.signing.checkpoint import Checkpoint
+from qed.signing.checkpoint import SignedCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A verified checkpoint, its note as it came, and the address that served it."""
+class Shown(SignedCheckpoint):
+    """A verified checkpoint, and the address that served it."""
 
-    checkpoint: Checkpoint
-    note: bytes
     place: str
 
 
@@ -53,7 +51,7 @@ class Head:
 
         def beyond() -> Shown | None:
             newest = self._newest
-            return newest if newest is not None and newest.checkpoint.size > size else None
+            return newest if newest is not None and newest.size > size else None
 
         with self._changed:
             self._changed.wait_for(lambda: beyond() is not None or self._closed, wait_s)

@@ -108,7 +108,7 @@ class FeedWork:
         # Stop here: it is verified again after the next start, and shown then.
         if self._head.newest is not None and trusted.note == known:
             return False
-        self._head.show(Shown(checkpoint, trusted.note, source.name))
+        self._head.show(Shown(trusted.note, checkpoint, source.name))
         return True
 
     def _refuse_behind(self, source: Source, trusted: Trusted, note: bytes, size: int) -> NoReturn:

@@ -22,11 +22,10 @@ the tree of that size, and is asked once for a proof. Source: SPEC 10 and 11.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from qed.client import evidence
 from qed.errors import ContradictionError, MalformedError, VerificationError
-from qed.signing.checkpoint import Checkpoint, open_checkpoint
+from qed.signing.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
 from qed.signing.note import VerifierKey
 from qed.trees import tiles, verify_log
 from qed.trees.snapshot_log import decode_leaf
@@ -34,22 +33,6 @@ from qed.trees.values import Snapshot
 
 ReadNodes = Callable[[Sequence[tiles.Node], int], Sequence[bytes]]
 """Return the roots of perfect subtrees of the tree of a size, in the order asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Signed:
-    """A checkpoint and the note that says it."""
-
-    checkpoint: Checkpoint
-    note: bytes
-
-    @property
-    def size(self) -> int:
-        return self.checkpoint.size
-
-    @property
-    def root(self) -> bytes:
-        return self.checkpoint.root
 
 
 class Trusted:
@@ -66,7 +49,11 @@ class Trusted:
         """
         self._key = key
         empty = Checkpoint(key.name, 0, verify_log.EMPTY_ROOT)
-        self._newest = _Signed(empty, b"") if note is None else _Signed(self.read(note), note)
+        self._newest = (
+            SignedCheckpoint(b"", empty)
+            if note is None
+            else SignedCheckpoint(note, self.read(note))
+        )
 
     @property
     def key(self) -> VerifierKey:
@@ -114,7 +101,7 @@ class Trusted:
             ContradictionError: it excludes the trusted one; both are signed.
             QedError: whatever `read_nodes` raises.
         """
-        found = _Signed(self.read(note), note)
+        found = SignedCheckpoint(note, self.read(note))
         if found.size > self.size:
             self._check_growth(self._newest, found, read_nodes)
             # Stop here: the larger one is signed, and nothing below it has changed.
@@ -160,7 +147,9 @@ class Trusted:
         self.authenticate(leaf, index, path)
         return path
 
-    def _check_growth(self, older: _Signed, newer: _Signed, read_nodes: ReadNodes) -> None:
+    def _check_growth(
+        self, older: SignedCheckpoint, newer: SignedCheckpoint, read_nodes: ReadNodes
+    ) -> None:
         """Return if the newer checkpoint begins with the older; both are signed.
 
         A proof that does not hold is judged once more with the older root that the same hashes
@@ -186,7 +175,11 @@ class Trusted:
             raise self._contradiction(older, newer, root, proof) from error
 
     def _contradiction(
-        self, older: _Signed, newer: _Signed, root: bytes | None = None, proof: Sequence[bytes] = ()
+        self,
+        older: SignedCheckpoint,
+        newer: SignedCheckpoint,
+        root: bytes | None = None,
+        proof: Sequence[bytes] = (),
     ) -> ContradictionError:
         """Return the error; `root` is the one of the older size according to the newer."""
         what = f"two roots of {older.size} leaves"

@@ -52,6 +52,24 @@ class Checkpoint:
     root: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A checkpoint that was verified, with the note in which the log signed it, as it came."""
+
+    note: bytes
+    checkpoint: Checkpoint
+
+    @property
+    def size(self) -> int:
+        """How many leaves the checkpoint covers."""
+        return self.checkpoint.size
+
+    @property
+    def root(self) -> bytes:
+        """The root over them."""
+        return self.checkpoint.root
+
+
 class Cosigner(Protocol):
     """Whoever adds a signature of his own to a checkpoint, such as `cosignature.Cosigner`."""
 

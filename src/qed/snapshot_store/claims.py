@@ -5,26 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from qed.signing.checkpoint import Checkpoint, format_checkpoint_text
+from qed.signing.checkpoint import SignedCheckpoint, format_checkpoint_text
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A checkpoint with the note in which the log signed it, and what leads to it from leaves."""
+class Claim(SignedCheckpoint):
+    """A signed checkpoint, and what leads to it from leaves."""
 
-    note: bytes
-    checkpoint: Checkpoint
     path: tuple[bytes, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """How many leaves the checkpoint covers."""
-        return self.checkpoint.size
-
-    @property
-    def root(self) -> bytes:
-        """The root over them."""
-        return self.checkpoint.root
 
     @property
     def text_hash(self) -> bytes:

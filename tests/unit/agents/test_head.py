@@ -11,7 +11,7 @@ DEADLINE_S = 20.0
 
 
 def shown(size):
-    return Shown(Checkpoint("log", size, bytes(32)), b"note %d" % size, "http://a:8800")
+    return Shown(b"note %d" % size, Checkpoint("log", size, bytes(32)), "http://a:8800")
 
 
 def test_at_first_nothing_is_known():
